@@ -1,0 +1,315 @@
+"""Recipe + track + data set + ``--set`` -> Config: every value of a run, checked, each with where it came from.
+
+Values are resolved in this order, later ones winning: the recipe (its base first), the track, the recipe's own values
+for that track, the recipe's own values for that data set's family and name, ``--set``. Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, Field, JsonValue, ValidationError
+
+from ercbench.catalog import Catalog
+from ercbench.errors import BadSetting, ErcbenchError, Problems
+from ercbench.specs import (
+    ClassifierSpec,
+    DatasetSpec,
+    EncoderSpec,
+    LossSpec,
+    PartSpec,
+    Recipe,
+    RendererSpec,
+    Settings,
+    TrackSpec,
+    Values,
+)
+
+P = TypeVar("P", bound=PartSpec, covariant=True)
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Selection(Settings):
+    """How the epoch and the classifier's state are chosen. Only the runner ever acts on this."""
+
+    split: Literal["dev", "test"] = Field("dev", description="split whose weighted F1 chooses the epoch; test is never ranked")
+    classifier: str = Field("linear-head", description="classifier that predicts after each epoch; it needs no fitting")
+    prototypes: Literal["best", "last"] = Field("best", description="epoch whose label vectors the classifier is given")
+    ties: Literal["first", "test"] = Field(
+        "first",
+        description="'first': unrounded dev F1, the first of equals; 'test': dev F1 rounded to 0.01 points, test F1 between equals",
+    )
+
+
+class Context(Settings):
+    """What of the dialogue an example may show."""
+
+    past: Annotated[int, Field(ge=0)] = Field(8, description="earlier turns")
+
+
+class Training(Settings):
+    """The training loop."""
+
+    epochs: Count = Field(8, description="passes over the training split")
+    batch_size: Count = Field(64, description="utterances per step")
+    encoder_lr: Positive = Field(1e-5, description="learning rate of the pre-trained weights")
+    lr: Positive = Field(4e-4, description="learning rate of everything else")
+    lr_decay: Positive = Field(0.5, description="factor on both learning rates after every epoch")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="none on biases and the encoder's LayerNorm weights")
+    clip_norm: Positive = Field(5.0, description="largest gradient norm")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="'auto': bf16 where the device has it")
+
+
+class LossWeight(BaseModel):
+    """The weight of a loss in the total."""
+
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Part(Generic[P]):
+    """A part of a recipe, with its checked settings."""
+
+    spec: P
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class WeightedLoss:
+    """A loss and its weight in the total."""
+
+    weight: float
+    part: Part[LossSpec]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run computes, but for its seed.
+
+    `values` holds every value by dotted path, defaults included; `origins` says where each came from.
+    """
+
+    recipe: Recipe
+    track: TrackSpec
+    dataset: DatasetSpec
+    renderer: Part[RendererSpec]
+    encoder: Part[EncoderSpec]
+    losses: Mapping[str, WeightedLoss]
+    classifier: Part[ClassifierSpec]
+    selection_classifier: Part[ClassifierSpec]
+    selection: Selection
+    context: Context
+    training: Training
+    values: Mapping[str, JsonValue]
+    origins: Mapping[str, str]
+    overrides: Mapping[str, JsonValue]
+
+    @property
+    def digest(self) -> str:
+        """A short hash of every value, for telling runs apart."""
+        identity = [self.recipe.name, self.recipe.version, self.track.name, self.dataset.name, dict(self.values)]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def resolve(catalog: Catalog, recipe: str, track: str, dataset: str, overrides: Mapping[str, JsonValue]) -> Config:
+    """Names and ``--set`` values -> Config.
+
+    Args:
+        catalog: where the names are looked up.
+        recipe: its name.
+        track: its name.
+        dataset: its name.
+        overrides: values by dotted path, which count more than any other.
+
+    Raises:
+        UnknownName: a name that nothing is registered under.
+        BadSetting: a value or path that is not acceptable; `Problems` where there are several.
+    """
+    specs = catalog.get(Recipe, recipe), catalog.get(TrackSpec, track), catalog.get(DatasetSpec, dataset)
+    values, origins = _merge(catalog, *specs, overrides)
+    return _Checker(catalog, values, origins).config(*specs, overrides)
+
+
+def lineage(catalog: Catalog, recipe: Recipe) -> list[Recipe]:
+    """A recipe and the recipes it is derived from, the base first."""
+    chain = [recipe]
+    while base := chain[0].base:
+        if base in [link.name for link in chain]:
+            raise BadSetting(f"Recipe {recipe.name} is derived from itself through {base}. Its plugin must name another base.")
+        chain.insert(0, catalog.get(Recipe, base))
+    return chain
+
+
+def _layers(
+    catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec
+) -> Iterator[tuple[str, Values]]:
+    """The sources of values, least important first, each with its name."""
+    chain = lineage(catalog, recipe)
+    for link in chain:
+        yield f"recipe {link.name}", link.values
+    yield f"track {track.name}", track.values
+    for link in chain:
+        yield f"recipe {link.name} for track {track.name}", link.for_track.get(track.name, {})
+    for target in dict.fromkeys((dataset.family, dataset.name)):
+        for link in chain:
+            yield f"recipe {link.name} for data set {target}", link.for_dataset.get(target, {})
+
+
+def _merge(
+    catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec, overrides: Mapping[str, JsonValue]
+) -> tuple[Values, dict[str, str]]:
+    """Lay the sources over each other."""
+    values: Values = {}
+    origins: dict[str, str] = {}
+    for origin, layer in [*_layers(catalog, recipe, track, dataset), ("--set", dict(overrides))]:
+        for path, value in layer.items():
+            below = [known for known in values if known.startswith(f"{path}.")]
+            if value is None and below:
+                for known in below:
+                    del values[known], origins[known]
+            else:
+                values[path], origins[path] = value, origin
+    return values, origins
+
+
+class _Checker:
+    """Turns merged values into checked settings, collecting every error on the way."""
+
+    def __init__(self, catalog: Catalog, values: Values, origins: dict[str, str]) -> None:
+        self.catalog, self.values, self.origins = catalog, values, origins
+        self.errors: list[ErcbenchError] = []
+        self.complete: dict[str, JsonValue] = {}
+
+    def config(
+        self, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec, overrides: Mapping[str, JsonValue]
+    ) -> Config:
+        """Check everything and raise all errors at once."""
+        renderer = self.part(RendererSpec, "renderer")
+        encoder = self.part(EncoderSpec, "encoder")
+        names = dict.fromkeys(path.split(".")[1] for path in self.values if path.startswith("losses."))
+        losses = {name: self.loss(name) for name in names}
+        classifier = self.part(ClassifierSpec, "classifier")
+        selection = self.settings(Selection, "selection")
+        context = self.settings(Context, "context")
+        training = self.settings(Training, "training")
+        chooser = self.selection_classifier(selection)
+        self.check_paths()
+        if self.errors:
+            raise self.errors[0] if len(self.errors) == 1 else Problems(self.errors)
+        assert renderer and encoder and classifier and chooser and selection and context and training
+        return Config(
+            recipe, track, dataset, renderer, encoder, {k: v for k, v in losses.items() if v}, classifier, chooser,
+            selection, context, training, dict(sorted(self.complete.items())),
+            {path: self.origins.get(path, "default") for path in sorted(self.complete)}, dict(overrides),
+        )  # fmt: skip
+
+    def part(self, spec_type: type[P], prefix: str) -> Part[P] | None:
+        """A part named by ``PREFIX.name``, its settings below PREFIX."""
+        name = self.values.get(f"{prefix}.name")
+        try:
+            spec = self.catalog.get(spec_type, str(name))
+        except ErcbenchError as error:
+            self.errors.append(error)
+            return None
+        self.complete[f"{prefix}.name"] = name
+        settings = self.settings(spec.settings, prefix, skip=("name",))
+        return Part(spec, settings) if settings else None
+
+    def loss(self, name: str) -> WeightedLoss | None:
+        """A loss, whose name is in its path."""
+        prefix = f"losses.{name}"
+        try:
+            spec = self.catalog.get(LossSpec, name)
+        except ErcbenchError as error:
+            self.errors.append(error)
+            return None
+        weight = self.settings(LossWeight, prefix, only=("weight",))
+        settings = self.settings(spec.settings, prefix, skip=("weight",))
+        return WeightedLoss(weight.weight, Part(spec, settings)) if weight and settings else None
+
+    def selection_classifier(self, selection: Selection | None) -> Part[ClassifierSpec] | None:
+        """The classifier that predicts after each epoch; it must work without being fitted."""
+        if selection is None:
+            return None
+        try:
+            spec = self.catalog.get(ClassifierSpec, selection.classifier)
+        except ErcbenchError as error:
+            self.errors.append(error)
+            return None
+        if spec.needs_training:
+            self.errors.append(
+                BadSetting(
+                    "selection.classifier must be a classifier that needs no fitting. "
+                    f"Got {selection.classifier!r}. Choose one that `ercbench list classifiers` marks so."
+                )
+            )
+        return Part(spec, spec.settings())
+
+    def settings(
+        self, model: type[Any], prefix: str, skip: tuple[str, ...] = (), only: tuple[str, ...] | None = None
+    ) -> Any:
+        """The values below PREFIX as a checked model, or None after noting what is wrong with them."""
+        start = f"{prefix}."
+        given = {path.removeprefix(start): value for path, value in self.values.items() if path.startswith(start)}
+        chosen = {key: value for key, value in given.items() if key not in skip and (only is None or key in only)}
+        try:
+            settings = model(**_nest(chosen))
+        except ValidationError as error:
+            self.errors += [self.bad_setting(prefix, model, detail) for detail in error.errors()]
+            return None
+        self.complete.update({f"{prefix}.{key}": value for key, value in settings.model_dump(mode="json").items()})
+        return settings
+
+    def bad_setting(self, prefix: str, model: type[BaseModel], detail: Any) -> BadSetting:
+        """One pydantic error as a message that names the path, the value, where it came from, what to do."""
+        path = ".".join((prefix, *(str(step) for step in detail["loc"])))
+        origin = self.origins.get(path, "default")
+        if detail["type"] == "extra_forbidden":
+            known = ", ".join(f"{prefix}.{name}" for name in model.model_fields)
+            return BadSetting(f"{path} is no setting. It is set by: {origin}. Known here: {known or 'none'}.")
+        return BadSetting(f"{path}: {detail['msg']}. Got {detail['input']!r}, set by: {origin}. Choose another value.")
+
+    def check_paths(self) -> None:
+        """Every path given must belong to a section."""
+        sections = ("renderer", "encoder", "losses", "classifier", "selection", "context", "training")
+        for path in self.values:
+            section, _, rest = path.partition(".")
+            if section not in sections or not rest or (section == "losses" and "." not in rest):
+                self.errors.append(
+                    BadSetting(
+                        f"{path} is no setting. It is set by: {self.origins[path]}. "
+                        f"A path begins with one of: {', '.join(sections)}; `ercbench show RECIPE` lists them all."
+                    )
+                )
+
+
+def _nest(flat: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """``{"replace.x": 1}`` -> ``{"replace": {"x": 1}}``."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        head, _, rest = path.partition(".")
+        if rest:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            nested[head] = value
+    return nested
+
+
+def parse_assignment(text: str) -> tuple[str, JsonValue]:
+    """``"training.epochs=3"`` -> ``("training.epochs", 3)``; a value that is not JSON is a string.
+
+    Raises:
+        BadSetting: there is no ``=``.
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise BadSetting(f"--set wants PATH=VALUE. Got {text!r}. Example: --set training.epochs=3")
+    try:
+        return path.strip(), json.loads(value)
+    except ValueError:
+        return path.strip(), value

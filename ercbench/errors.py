@@ -1,0 +1,93 @@
+"""Every error that is a user's to mend, in one tree. Anything else that surfaces is a bug and prints a traceback.
+
+::
+
+    ErcbenchError                 exit code 1
+    +-- UsageError                2   an option or argument cannot be used
+    |   +-- UnknownName           2   no such recipe, data set, track or part
+    |   +-- BadSetting            2   a recipe's value is not acceptable
+    +-- DataError                 3   data files are missing, broken, or not what they claim to be
+    +-- PluginError               4   a plugin cannot be loaded or hands over something unusable
+    +-- CheckpointError           5   an encoder's weights or tokenizer cannot be used
+    +-- TrainingError             6   training cannot go on (a loss that is not finite, for instance)
+    +-- RecordError               7   a record, a predictions file or a board is broken or out of date
+    +-- Problems                  the exit code of the first of several errors reported together
+
+A message says what is wrong, with which object and value ("Got ..."), and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class ErcbenchError(Exception):
+    """Base of all errors that print one message, without a traceback, and end the program with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(ErcbenchError):
+    """An option or argument cannot be used."""
+
+    exit_code = 2
+
+
+class BadSetting(UsageError):
+    """A recipe's value is not acceptable."""
+
+
+class UnknownName(UsageError):
+    """A name that nothing is registered under. Suggests near names and lists what exists."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.name = name
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        message = f"Unknown {kind}. Got {name!r}."
+        if near:
+            message += f" Did you mean {' or '.join(near)}?"
+        message += f" Known: {', '.join(names) if names else 'none'}."
+        super().__init__(message + (f" {hint}" if hint else ""))
+
+
+class DataError(ErcbenchError):
+    """Data files are missing, broken, or not what they claim to be."""
+
+    exit_code = 3
+
+
+class PluginError(ErcbenchError):
+    """A plugin cannot be loaded or hands over something unusable."""
+
+    exit_code = 4
+
+
+class CheckpointError(ErcbenchError):
+    """An encoder's weights or tokenizer cannot be used."""
+
+    exit_code = 5
+
+
+class TrainingError(ErcbenchError):
+    """Training cannot go on."""
+
+    exit_code = 6
+
+
+class RecordError(ErcbenchError):
+    """A record, a predictions file or a board is broken or out of date."""
+
+    exit_code = 7
+
+
+class Problems(ErcbenchError):
+    """Several errors found in one go, so that all of them can be mended at once."""
+
+    def __init__(self, errors: Sequence[ErcbenchError]) -> None:
+        self.errors = tuple(errors)
+        self.exit_code = self.errors[0].exit_code
+        lines = [f"{len(self.errors)} problems; nothing was started."]
+        lines += [f"{number}. {error}" for number, error in enumerate(self.errors, 1)]
+        super().__init__("\n".join(lines))

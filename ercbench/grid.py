@@ -1,0 +1,186 @@
+"""Which cells to run, which are done, and running the rest one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from ercbench.catalog import Catalog
+from ercbench.config import Config, resolve
+from ercbench.errors import ErcbenchError, Problems, UsageError
+from ercbench.progress import Reporter
+from ercbench.records import RunRecord, read_record, record_path
+from ercbench.specs import DatasetSpec, TrackSpec
+
+if TYPE_CHECKING:
+    from ercbench.preparing import Prepared
+
+ALL = "all"
+SAMPLE_FOLDER = "sample"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asked to be run: every recipe on every data set with every seed, on one track.
+
+    Attributes:
+        recipes: names.
+        datasets: names; ``all`` stands for the benchmark's data sets.
+        track: name; None takes the default of this machine.
+        seeds: each gives one run.
+        overrides: ``--set`` values by dotted path.
+        sample: run on the small corpora that come with the data sets instead.
+        limit: dialogues per split; None for all.
+        data_dir: folder with one folder per data set; None looks in the usual places.
+        results: folder of the records.
+        device: ``cpu``, ``cuda``, ``mps``; None for the fastest.
+        force: run cells again that are done.
+    """
+
+    recipes: Sequence[str]
+    datasets: Sequence[str]
+    track: str | None
+    seeds: Sequence[int]
+    overrides: Mapping[str, JsonValue]
+    sample: bool = False
+    limit: int | None = None
+    data_dir: Path | None = None
+    results: Path = Path("leaderboards")
+    device: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked request: what is to be run, and the records of what is done already."""
+
+    groups: Sequence[tuple[Prepared, tuple[int, ...]]]
+    done: Sequence[tuple[Path, RunRecord]]
+    track: str
+    results: Path
+
+    @property
+    def cells(self) -> int:
+        """Runs that are to be done."""
+        return sum(len(seeds) for _, seeds in self.groups)
+
+
+def plan(catalog: Catalog, request: Request) -> Plan:
+    """Request -> Plan: resolve, load and tokenise everything, and report every problem before anything is trained.
+
+    Raises:
+        UnknownName, BadSetting, DataError, CheckpointError, UsageError: whatever is wrong; `Problems` for several.
+    """
+    from ercbench.devices import Device
+    from ercbench.preparing import prepare
+
+    track = request.track or default_track(catalog)
+    errors: list[ErcbenchError] = []
+    groups, done = [], []
+    for config in _configs(catalog, request, track, errors):
+        try:
+            Device(request.device, config.training.precision)
+            prepared = prepare(catalog, config, request.data_dir, request.limit)
+            finished = {seed: record for seed in request.seeds if (record := _finished(prepared, seed, request))}
+        except ErcbenchError as error:
+            errors.append(error)
+            continue
+        done += list(finished.values())
+        groups.append((prepared, tuple(seed for seed in request.seeds if seed not in finished)))
+    unique = list({str(error): error for error in errors}.values())
+    if unique:
+        raise unique[0] if len(unique) == 1 else Problems(unique)
+    return Plan([group for group in groups if group[1]], done, track, request.results)
+
+
+def execute(plan: Plan, request: Request, reporter: Reporter) -> list[RunRecord]:
+    """Run the cells of a plan in order; each record is on disk before the next cell begins."""
+    from ercbench.devices import Device
+    from ercbench.runner import run
+
+    records = []
+    for prepared, seeds in plan.groups:
+        config = prepared.config
+        for seed in seeds:
+            name = f"{config.recipe.name} on {config.dataset.name}, track {config.track.name}, seed {seed}"
+            reporter.begin(name, prepared.work)
+            try:
+                device = Device(request.device, config.training.precision)
+                records.append(run(prepared, seed, device, plan.results, reporter))
+            finally:
+                reporter.end()
+    return records
+
+
+def default_track(catalog: Catalog) -> str:
+    """The first track that needs a GPU where there is one, else the first that needs none."""
+    from ercbench.devices import available_devices
+
+    gpu = "cuda" in available_devices()
+    fitting = [track for track in catalog.all(TrackSpec) if track.needs_gpu == gpu]
+    if not fitting:
+        raise UsageError(f"No installed track is made for this machine (GPU: {gpu}). Name one: --track NAME.")
+    return fitting[0].name
+
+
+def dataset_names(catalog: Catalog, names: Sequence[str], sample: bool) -> list[str]:
+    """Data set names with ``all`` written out, and with ``sample`` the sample that stands in for each.
+
+    Raises:
+        UnknownName: nothing is called that.
+        UsageError: a data set has no sample.
+    """
+    specs: list[DatasetSpec] = []
+    for name in names:
+        everything = [spec for spec in catalog.all(DatasetSpec) if spec.benchmark]
+        specs += everything if name == ALL else [catalog.get(DatasetSpec, name)]
+    if not sample:
+        return list(dict.fromkeys(spec.name for spec in specs))
+    without = [spec.name for spec in specs if spec.sample is None and spec.bundled is None]
+    if without:
+        raise UsageError(f"No sample comes with: {', '.join(without)}. Leave out --sample, or name another data set.")
+    return list(dict.fromkeys(spec.sample or spec.name for spec in specs))
+
+
+def _configs(catalog: Catalog, request: Request, track: str, errors: list[ErcbenchError]) -> list[Config]:
+    """Every recipe with every data set, data set first; what cannot be resolved goes to `errors`."""
+    configs = []
+    for dataset in dataset_names(catalog, request.datasets, request.sample):
+        for recipe in dict.fromkeys(request.recipes):
+            try:
+                configs.append(resolve(catalog, recipe, track, dataset, request.overrides))
+            except Problems as problems:
+                errors += problems.errors
+            except ErcbenchError as error:
+                errors.append(error)
+    return configs
+
+
+def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, RunRecord] | None:
+    """The record of a cell that is done.
+
+    Raises:
+        UsageError: a record of other settings or other data lies in its place.
+        RecordError: the record there cannot be read.
+    """
+    config = prepared.config
+    recipe = f"{config.recipe.name}@{config.recipe.version}"
+    path = record_path(request.results, config.dataset.name, config.track.name, recipe, seed)
+    if request.force or not path.exists():
+        return None
+    record = read_record(path)
+    differing = [key for key in {**record.config, **config.values} if record.config.get(key) != config.values.get(key)]
+    if record.dataset.fingerprint != prepared.corpus.fingerprint:
+        differing.append("dataset.fingerprint")
+    if differing:
+        raise UsageError(
+            f"{path} holds a run of other settings, and it would be lost. Differs in: {', '.join(sorted(differing))}. "
+            "Write elsewhere with --results FOLDER, or replace it with --force."
+        )
+    return path, record
+
+

@@ -1,0 +1,130 @@
+"""What a plugin's parts must be able to do. A part satisfies a protocol by having its methods; it inherits nothing.
+
+In the order in which a run calls them: `Reader`, `Renderer`, `Encoder` and `EncoderModel`, `Loss`, `Classifier` and
+`Candidate`. How each is built stands in the matching spec in ``specs.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ercbench.types import (
+    Batch,
+    EncodedBatch,
+    Example,
+    FloatArray,
+    LossOutput,
+    Prompt,
+    Prototypes,
+    Reading,
+    Representation,
+    Tokens,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Reader(Protocol):
+    """Reads one file of one split. A function is enough."""
+
+    def __call__(self, path: Path) -> Reading:
+        """Path -> Reading: every dialogue that can be read, and one `Problem` per broken row, none of them raised."""
+        ...
+
+
+class Renderer(Protocol):
+    """Writes an example as text. A pure function of the example: no state, no label, no file."""
+
+    def render(self, example: Example) -> Prompt:
+        """Example -> Prompt."""
+        ...
+
+
+class Encoder(Protocol):
+    """Everything of an encoder that needs a tokenizer but no weights: tokens, batches, and the way to the weights."""
+
+    def tokenize(self, prompts: Sequence[Prompt]) -> list[Tokens]:
+        """Prompts -> Tokens, in the same order. Called once per split; truncation happens here."""
+        ...
+
+    def plan(self, tokens: Sequence[Tokens], batch_size: int, seed: int | None) -> list[list[int]]:
+        """Indices of `tokens` in batches of at most `batch_size`, each index once.
+
+        Args:
+            tokens: the split.
+            batch_size: utterances per batch.
+            seed: shuffles for training; None asks for one fixed order.
+        """
+        ...
+
+    def collate(self, tokens: Sequence[Tokens]) -> Batch:
+        """Tokens -> Batch, padded, on the CPU, without labels."""
+        ...
+
+    def load(self) -> EncoderModel:
+        """Load the pre-trained weights into a new model. New parameters are drawn from torch's global generator."""
+        ...
+
+
+class EncoderModel(Protocol):
+    """The trainable half of an encoder, a ``torch.nn.Module`` in practice.
+
+    Attributes:
+        backbone: the pre-trained module, which is trained at the recipe's ``training.encoder_lr``; everything else is
+            trained at ``training.lr``.
+        dimension: D, the width of ``EncodedBatch.vectors``.
+    """
+
+    backbone: nn.Module
+    dimension: int
+
+    def __call__(self, batch: Batch) -> EncodedBatch:
+        """Batch -> EncodedBatch, with gradients while training."""
+        ...
+
+    def prototypes(self) -> Tensor | None:
+        """The label vectors (C, D) of the model as it is now, or None where it has none."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...  # noqa: D102
+    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...  # noqa: D102
+    def to(self, device: Any) -> Any: ...  # noqa: D102
+    def train(self) -> Any: ...  # noqa: D102
+    def eval(self) -> Any: ...  # noqa: D102
+
+
+class Loss(Protocol):
+    """A training objective, a ``torch.nn.Module`` in practice. Its parameters, if any, are trained at ``training.lr``."""
+
+    def __call__(self, batch: EncodedBatch) -> LossOutput:
+        """EncodedBatch (with labels, float32) -> LossOutput. A degenerate batch gives a finite total with a graph."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...  # noqa: D102
+    def to(self, device: Any) -> Any: ...  # noqa: D102
+
+
+class Candidate(Protocol):
+    """One fitted state of a classifier, ready to score utterances."""
+
+    def score(self, representation: Representation) -> FloatArray:
+        """Representation -> scores (N, C), the larger the likelier."""
+        ...
+
+
+class Classifier(Protocol):
+    """Decides on an emotion from vectors. It sees the labels of the training split and of no other."""
+
+    def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[Candidate]:
+        """Fit, and return the states worth choosing from, in order: one per epoch, or one per hyper-parameter value.
+
+        The runner scores each on dev and keeps the first of the best; the classifier never learns which.
+        """
+        ...

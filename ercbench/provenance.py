@@ -1,0 +1,71 @@
+"""Where a number came from: the command that makes it again, the plugins, the software, the hardware."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+from importlib.metadata import PackageNotFoundError, version
+
+from pydantic import JsonValue
+
+from ercbench.catalog import Catalog, Entry
+from ercbench.config import Config
+from ercbench.devices import Device
+from ercbench.records import Environment, PluginIdentity
+from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, TrackSpec
+
+PACKAGES = ("accelerate", "ercbench", "numpy", "scikit-learn", "tokenizers", "torch", "transformers")
+
+
+def command(config: Config, seed: int, limit: int | None) -> str:
+    """The command line that makes this cell again, without paths of this machine's data or results."""
+    words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.name]
+    words += ["--track", config.track.name, "--seed", str(seed)]
+    for path, value in config.overrides.items():
+        words += ["--set", f"{path}={_written(value)}"]
+    if limit is not None:
+        words += ["--limit", str(limit)]
+    return shlex.join(words)
+
+
+def _written(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
+    """The distributions that offered anything this run used."""
+    used: list[Entry] = [
+        catalog.entry(Recipe, config.recipe.name),
+        catalog.entry(TrackSpec, config.track.name),
+        catalog.entry(DatasetSpec, config.dataset.name),
+        catalog.entry(RendererSpec, config.renderer.spec.name),
+        catalog.entry(EncoderSpec, config.encoder.spec.name),
+        *(catalog.entry(LossSpec, name) for name in config.losses),
+        catalog.entry(ClassifierSpec, config.classifier.spec.name),
+        catalog.entry(ClassifierSpec, config.selection_classifier.spec.name),
+    ]
+    owners = sorted({(entry.plugin.distribution, entry.plugin.version) for entry in used})
+    return [PluginIdentity(distribution=name, version=release) for name, release in owners]
+
+
+def environment(device: Device) -> Environment:
+    """Software and hardware of this run."""
+    return Environment(
+        device=device.name,
+        hardware=device.hardware,
+        precision=device.precision,
+        python=platform.python_version(),
+        packages=package_versions(PACKAGES),
+    )
+
+
+def package_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Versions of installed distributions; one that is missing says so."""
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

@@ -1,0 +1,281 @@
+"""Stage 7. Scores and everything around them -> a JSON record and a predictions file beside it. No torch here.
+
+A record holds what is needed to run it again and to re-score it. It holds no dialogue text and no path of a machine.
+Files are written to a temporary file, synced and renamed, so that a file that exists is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from ercbench.errors import RecordError
+from ercbench.types import Predictions
+
+SCHEMA_VERSION = 1
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecipeIdentity(_Frozen):
+    """Which method ran. `ranked` is False for a recipe that may not be ranked, whatever its protocol."""
+
+    name: str
+    version: str
+    reference: str
+    ranked: bool
+
+
+class DatasetIdentity(_Frozen):
+    """Which data it ran on; `fingerprint` is over the content actually used, so a limited run has another one."""
+
+    name: str
+    version: str
+    fingerprint: str
+    ranked: bool
+    limit: Annotated[int, Field(ge=1)] | None = Field(None, description="dialogues per split, None for all")
+    utterances: dict[str, int] = Field(description="labelled utterances per split")
+
+
+class Protocol(_Frozen):
+    """What was allowed: the split that chose the epoch, the context, the metric."""
+
+    selection_split: str
+    context_past: Annotated[int, Field(ge=0)] = Field(description="earlier turns")
+    context_future: Annotated[int, Field(ge=0)] = Field(0, description="later turns")
+    metric: str = Field(description="metric signature")
+
+
+class EncoderIdentity(_Frozen):
+    """Whose weights were fine-tuned. `checkpoint` is the hub id, or the folder's name for a local one."""
+
+    checkpoint: str
+    origin: str
+    sha256: str | None
+    parameters: int
+
+
+class PluginIdentity(_Frozen):
+    """A distribution that took part in the run."""
+
+    distribution: str
+    version: str
+
+
+class Environment(_Frozen):
+    """What it ran on."""
+
+    device: str
+    hardware: str
+    precision: str
+    python: str
+    packages: dict[str, str]
+
+
+class ClassScoresRecord(_Frozen):
+    """Scores of one emotion."""
+
+    precision: Fraction
+    recall: Fraction
+    f1: Fraction
+    support: Annotated[int, Field(ge=0)]
+
+
+class ScoresRecord(_Frozen):
+    """Scores of one split, fractions; see `types.Scores`."""
+
+    weighted_f1: Fraction
+    macro_f1: Fraction
+    micro_f1_without_neutral: Fraction
+    accuracy: Fraction
+    per_class: dict[str, ClassScoresRecord]
+    confusion: list[list[int]]
+
+
+class SplitScores(_Frozen):
+    """The scores of the chosen model."""
+
+    dev: ScoresRecord
+    test: ScoresRecord
+
+
+class EpochRecord(_Frozen):
+    """One epoch of training, as seen while training: mean losses, dev score, speed."""
+
+    epoch: Annotated[int, Field(ge=1)]
+    losses: dict[str, float]
+    dev_weighted_f1: Fraction
+    seconds: Seconds
+    utterances_per_second: Annotated[float, Field(ge=0)]
+
+
+class Training(_Frozen):
+    """How training went, and what was chosen. Counting starts at 1."""
+
+    epochs: list[EpochRecord]
+    chosen_epoch: Annotated[int, Field(ge=1)]
+    candidates_dev_weighted_f1: list[Fraction] = Field(description="dev score of every state of the classifier")
+    chosen_candidate: Annotated[int, Field(ge=1)]
+    effective_batch: Annotated[int, Field(ge=1)]
+    resumed_after_epochs: list[int] = Field(description="finished epochs each time the run was taken up again")
+
+
+class PredictionsFile(_Frozen):
+    """The file of scores beside the record."""
+
+    file: str
+    sha256: str
+
+
+class RunRecord(_Frozen):
+    """One cell of the grid: a recipe on a data set and track with a seed. All of `types.RunRecord` in DESIGN terms."""
+
+    schema_version: int = SCHEMA_VERSION
+    recipe: RecipeIdentity
+    dataset: DatasetIdentity
+    track: str
+    seed: Annotated[int, Field(ge=0)]
+    command: str = Field(description="what makes this record again")
+    overrides: dict[str, JsonValue] = Field(description="values given with --set; a run with any is not ranked")
+    config: dict[str, JsonValue] = Field(description="every resolved value by dotted path")
+    protocol: Protocol
+    encoder: EncoderIdentity
+    plugins: list[PluginIdentity]
+    environment: Environment
+    training: Training
+    scores: SplitScores
+    predictions: PredictionsFile
+    seconds: dict[str, Seconds] = Field(description="per stage")
+    started: str = Field(description="ISO 8601, UTC")
+
+    @property
+    def ranked(self) -> bool:
+        """Whether a board may rank it."""
+        return not self.unranked_reasons
+
+    @property
+    def unranked_reasons(self) -> list[str]:
+        """Why a board must not rank it, in words; empty when it may."""
+        reasons = []
+        if self.protocol.selection_split != "dev":
+            reasons.append(f"selected on {self.protocol.selection_split}")
+        if not self.recipe.ranked and self.protocol.selection_split == "dev":
+            reasons.append("recipe is not ranked")
+        if not self.dataset.ranked:
+            reasons.append("sample data")
+        if self.dataset.limit is not None:
+            reasons.append(f"limited to {self.dataset.limit} dialogues per split")
+        if self.overrides:
+            reasons.append("changed with --set")
+        return reasons
+
+
+def record_path(results: Path, dataset: str, track: str, recipe: str, seed: int) -> Path:
+    """``records/<dataset>/<track>/<recipe>@<version>/seed-<n>.json`` below `results`; `recipe` is name@version."""
+    return results / "records" / dataset / track / recipe / f"seed-{seed}.json"
+
+
+def predictions_name(seed: int) -> str:
+    """The name of the predictions file beside ``seed-<n>.json``."""
+    return f"seed-{seed}.predictions.csv"
+
+
+def format_predictions(predictions: Predictions, labels: tuple[str, ...]) -> str:
+    """Predictions -> CSV text: a header ``uid,<label>,...`` and one line per utterance, scores as exact float32."""
+    lines = [",".join(("uid", *labels))]
+    for uid, row in zip(predictions.uids, predictions.scores.astype(np.float32), strict=True):
+        lines.append(",".join((uid, *(np.format_float_positional(value, unique=True, trim="0") for value in row))))
+    return "\n".join(lines) + "\n"
+
+
+def read_predictions(path: Path) -> tuple[tuple[str, ...], Predictions]:
+    """A predictions file -> its label keys and its Predictions.
+
+    Raises:
+        RecordError: the file is missing or is not what `format_predictions` writes.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        scores = np.array([[float(value) for value in row[1:]] for row in rows], dtype=np.float32)
+        if header[0] != "uid" or scores.shape != (len(rows), len(header) - 1) or not np.isfinite(scores).all():
+            raise ValueError("not a table of finite scores")
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise RecordError(f"{path}: cannot read predictions: {error}. Run the record's command again.") from error
+    return tuple(header[1:]), Predictions(tuple(row[0] for row in rows), scores)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` to a temporary file beside `path`, sync it, and give it its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)  # a temporary file is private by default
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def sha256_of(text: str) -> str:
+    """Hex digest of UTF-8 text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_record(path: Path, record: RunRecord, predictions_text: str) -> None:
+    """RunRecord -> files: the predictions first, so that a record never names a file that is not there.
+
+    Before: scoring.py. After: leaderboard/.
+    """
+    write_atomically(path.parent / record.predictions.file, predictions_text)
+    write_atomically(path, json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+
+
+def read_record(path: Path) -> RunRecord:
+    """A JSON file -> RunRecord.
+
+    Raises:
+        RecordError: unreadable, of a newer schema, or with a field that is not acceptable.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot read the record: {error}. Run its command again.") from error
+    version = data.get("schema_version") if isinstance(data, Mapping) else None
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path}: unknown schema version. Got {version!r}, this ercbench reads {SCHEMA_VERSION}. "
+            "Update ercbench, or run the record's command again."
+        )
+    try:
+        return RunRecord.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise RecordError(
+            f"{path}: field {field} is not acceptable: {first['msg']}. Got {first['input']!r:.80}. "
+            "Run the record's command again."
+        ) from error
+
+
+def read_records(results: Path) -> Iterator[tuple[Path, RunRecord]]:
+    """Every record below `results`, in a fixed order, with its path relative to `results`."""
+    for path in sorted((results / "records").glob("*/*/*/seed-*.json")):
+        yield path.relative_to(results), read_record(path)

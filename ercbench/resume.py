@@ -1,0 +1,132 @@
+"""What an unfinished run keeps on disk, so that a kill loses at most the running epoch.
+
+Per run one folder: weights and optimizer state after the last finished epoch, the weights of the best epoch, and a
+small JSON file that names both with their sha256. Each file is written to a temporary file, synced and renamed, the
+JSON file last: whatever it names is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from ercbench.errors import UsageError
+from ercbench.records import write_atomically
+from ercbench.types import Epoch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An unfinished run as it was found: its finished epochs, and how often and where it was taken up before."""
+
+    epochs: tuple[Epoch, ...]
+    resumed_after: tuple[int, ...]
+    last: Mapping[str, Tensor]
+
+
+class Unfinished:
+    """The folder of one unfinished run. Used as a context manager, it keeps a second process out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._resumed_after: tuple[int, ...] = ()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder.with_suffix(".lock"))
+
+    def __enter__(self) -> Unfinished:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UsageError(
+                "Another process is at this very run. Wait for it, or end it; then start the same command again."
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def load(self) -> Saved | None:
+        """What was saved, or None where there is nothing, or nothing whole."""
+        state = self._state()
+        if state is None:
+            return None
+        epochs = tuple(Epoch(**epoch) for epoch in state["epochs"])
+        self._resumed_after = (*state["resumed_after"], len(epochs))
+        return Saved(epochs, self._resumed_after, self._read(state["files"]["last"]["name"]))
+
+    def save(self, epochs: Sequence[Epoch], last: Mapping[str, Tensor], best: Mapping[str, Tensor] | None) -> None:
+        """Keep the state after an epoch.
+
+        Args:
+            epochs: all finished epochs.
+            last: tensors of model, losses and optimizer.
+            best: weights of the epoch just finished if it is the best so far, else None.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = self._state(verify=False)
+        files = {"last": self._write(f"last-{len(epochs)}.safetensors", last)}
+        if best is not None:
+            files["best"] = self._write(f"best-{len(epochs)}.safetensors", best)
+        elif state is not None:
+            files["best"] = state["files"]["best"]
+        content = {"epochs": [asdict(epoch) for epoch in epochs], "resumed_after": self._resumed_after, "files": files}
+        write_atomically(self.folder / STATE, json.dumps(content))
+        for file in self.folder.glob("*.safetensors*"):
+            if file.name not in {entry["name"] for entry in files.values()}:
+                file.unlink()
+
+    def best(self) -> Mapping[str, Tensor]:
+        """The weights of the best epoch."""
+        state = self._state(verify=False)
+        assert state is not None
+        return self._read(state["files"]["best"]["name"])
+
+    def remove(self) -> None:
+        """Forget everything: the run is finished, or starts afresh."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _state(self, verify: bool = True) -> dict[str, dict[str, dict[str, str]]] | None:
+        try:
+            state = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if verify and any(_sha256(self.folder / file["name"]) != file["sha256"] for file in state["files"].values()):
+            return None
+        return state  # type: ignore[no-any-return]
+
+    def _read(self, name: str) -> Mapping[str, Tensor]:
+        from safetensors.torch import load_file
+
+        tensors: Mapping[str, Tensor] = load_file(self.folder / name)
+        return tensors
+
+    def _write(self, name: str, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+        from safetensors.torch import save_file
+
+        temporary, final = self.folder / f"{name}.tmp", self.folder / name
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, final)
+        return {"name": name, "sha256": _sha256(final)}
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"

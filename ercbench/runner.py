@@ -1,0 +1,225 @@
+"""The spine: one recipe on one data set and track with one seed, from prepared examples to a record.
+
+Gold labels of dev and test stay in this file and in ``scoring.py``; no plugin is ever handed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ercbench import classifying, encoding, records, scoring, training
+from ercbench.catalog import load_target
+from ercbench.config import Config, Part
+from ercbench.devices import Device
+from ercbench.ports import Candidate, Classifier
+from ercbench.preparing import Clock, Prepared
+from ercbench.progress import Reporter
+from ercbench.provenance import command, environment, plugins
+from ercbench.records import RunRecord
+from ercbench.resume import Unfinished
+from ercbench.selection import choose
+from ercbench.specs import ClassifierSpec
+from ercbench.training import Objective, Surroundings, Trained, derive_seed
+from ercbench.types import Batch, Predictions, Prototypes, Representation, Split
+
+
+def run(prepared: Prepared, seed: int, device: Device, results: Path, reporter: Reporter) -> RunRecord:
+    """Prepared -> RunRecord: train, choose on dev, predict test, score, write the record.
+
+    Args:
+        prepared: the checked and tokenised data set, see ``preparing.py``.
+        seed: of every random number of this run.
+        device: where to compute.
+        results: folder of records, and of what an unfinished run keeps.
+        reporter: who watches.
+
+    Raises:
+        TrainingError: a loss is not finite.
+        PluginError: a part broke its contract.
+        UsageError: another process is at this very run.
+    """
+    config, gold, labels = prepared.config, prepared.gold, prepared.corpus.labels
+    started, clock = datetime.now(UTC), Clock(prepared.seconds)
+    with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
+        cell = _Cell(prepared, seed, device, reporter)
+        with clock("training"):
+            trained = cell.train(unfinished)
+        with clock("encoding"):
+            train = cell.encode("train", "encoding train") if config.classifier.spec.needs_training else None
+            dev, test = cell.encode("dev", "encoding dev"), cell.encode("test", "encoding test")
+        with clock("classifying"):
+            classifier: Classifier = _build(config.classifier, labels)
+            prototypes = cell.prototypes(trained)
+            candidates = classifying.fit(classifier, train, prototypes, derive_seed(seed, "classifier"))
+            on_dev = [cell.weighted_f1(candidate, dev, "dev") for candidate in candidates]
+            kept = choose(config.selection, on_dev, lambda i: cell.weighted_f1(candidates[i], test, "test"))
+            on = {"dev": cell.predict(candidates[kept], dev), "test": cell.predict(candidates[kept], test)}
+        with clock("scoring"):
+            scores = {split: asdict(scoring.score(on[split], gold[split], labels)) for split in on}  # type: ignore[index]
+        text = records.format_predictions(on["test"], labels.keys)
+        outcome = {
+            "training": _training(prepared, trained, on_dev, kept),
+            "scores": scores,
+            "predictions": {"file": records.predictions_name(seed), "sha256": records.sha256_of(text)},
+            "seconds": clock.seconds,
+            "started": started.isoformat(timespec="seconds"),
+        }
+        record = RunRecord.model_validate(_identity(prepared, seed, device, cell.parameters) | outcome)
+        records.write_record(cell_path(config, seed, results), record, text)
+        unfinished.remove()
+    return record
+
+
+def cell_path(config: Config, seed: int, results: Path) -> Path:
+    """Where the record of a cell lies."""
+    recipe = f"{config.recipe.name}@{config.recipe.version}"
+    return records.record_path(results, config.dataset.name, config.track.name, recipe, seed)
+
+
+def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
+    """Where an unfinished run keeps its state: another value, another data set, another folder."""
+    fingerprint = prepared.corpus.fingerprint.removeprefix("sha256:")[:8]
+    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}-seed-{seed}"
+
+
+class _Source:
+    """The training split, with its labels."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.utterances = len(prepared.tokens["train"])
+
+    def batches(self, seed: int) -> Iterable[Batch]:
+        encoder, tokens = self.prepared.encoder, self.prepared.tokens["train"]
+        plan = encoder.plan(tokens, self.prepared.config.training.batch_size, seed)
+        return encoding.batches(encoder, tokens, plan, self.prepared.gold["train"])
+
+
+class _Cell:
+    """The model of one run, and what the stages do with it."""
+
+    def __init__(self, prepared: Prepared, seed: int, device: Device, reporter: Reporter) -> None:
+        self.prepared, self.seed, self.device, self.reporter = prepared, seed, device, reporter
+        config, labels = prepared.config, prepared.corpus.labels
+        torch.manual_seed(derive_seed(seed, "model"))
+        self.model = prepared.encoder.load().to(device.torch_device)
+        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        losses = {
+            name: (loss.weight, load_target(loss.part.spec.target)(loss.part.settings, labels, self.model.dimension))
+            for name, loss in config.losses.items()
+        }
+        self.objective = Objective(losses).to(device.torch_device)
+        self.selector: Classifier = _build(config.selection_classifier, labels)
+
+    def train(self, unfinished: Unfinished) -> Trained:
+        around = Surroundings(self.device, self.seed, unfinished, self.reporter)
+        settings = self.prepared.config.training
+        return training.train(self.model, self.objective, _Source(self.prepared), settings, self.evaluate, around)
+
+    def evaluate(self) -> tuple[float, float]:
+        """The dev score of the model as it is, and the score that chooses the epoch."""
+        candidate = classifying.fit(self.selector, None, self.current_prototypes(), self.seed)[0]
+        dev = self.weighted_f1(candidate, self.encode("dev", "scoring dev"), "dev")
+        if self.prepared.config.selection.split == "dev":
+            return dev, dev
+        return dev, self.weighted_f1(candidate, self.encode("test", "scoring test"), "test")
+
+    def encode(self, split: Split, doing: str) -> Representation:
+        """One split through the model. Labels go with the training split and no other."""
+        prepared = self.prepared
+        size = prepared.config.training.batch_size
+        found = encoding.encode(
+            prepared.encoder, self.model, prepared.tokens[split], self.device, size,
+            lambda count: self.reporter.advance(count, doing),
+        )  # fmt: skip
+        if split != "train":
+            return found
+        labels = np.array([prepared.gold["train"][uid] for uid in found.uids])
+        return Representation(found.uids, found.hidden, found.vectors, found.logits, labels)
+
+    def prototypes(self, trained: Trained) -> Prototypes | None:
+        """The label vectors that the classifier is given."""
+        if self.prepared.config.selection.prototypes == "best":
+            return self.current_prototypes()
+        return _prototypes(trained.last_prototypes)
+
+    def current_prototypes(self) -> Prototypes | None:
+        """The label vectors of the model as it is."""
+        self.model.eval()
+        with torch.inference_mode():
+            return _prototypes(self.model.prototypes())
+
+    def predict(self, candidate: Candidate, representation: Representation) -> Predictions:
+        """Score the utterances of a split, whose labels the candidate is not given."""
+        return classifying.predict(candidate, representation, len(self.prepared.corpus.labels))
+
+    def weighted_f1(self, candidate: Candidate, representation: Representation, split: Split) -> float:
+        """The score of a candidate on a split."""
+        predictions = self.predict(candidate, representation)
+        return scoring.weighted_f1(predictions, self.prepared.gold[split], self.prepared.corpus.labels)
+
+
+def _build(part: Part[ClassifierSpec], labels: object) -> Classifier:
+    classifier: Classifier = load_target(part.spec.target)(part.settings, labels)
+    return classifier
+
+
+def _prototypes(vectors: torch.Tensor | None) -> Prototypes | None:
+    return None if vectors is None else Prototypes(vectors.float().cpu().numpy())
+
+
+def _training(prepared: Prepared, trained: Trained, on_dev: list[float], kept: int) -> dict[str, Any]:
+    """How training went, as the record tells it. A score on test is not told."""
+    epochs = [asdict(epoch) for epoch in trained.epochs]
+    for epoch in epochs:
+        del epoch["selection_score"]
+    return {
+        "epochs": epochs,
+        "chosen_epoch": trained.chosen,
+        "candidates_dev_weighted_f1": on_dev,
+        "chosen_candidate": kept + 1,
+        "effective_batch": prepared.config.training.batch_size,
+        "resumed_after_epochs": list(trained.resumed_after),
+    }
+
+
+def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) -> Mapping[str, Any]:
+    """What ran on what, as the record tells it."""
+    config, corpus, checkpoint = prepared.config, prepared.corpus, prepared.checkpoint
+    recipe = config.recipe
+    return {
+        "recipe": {key: getattr(recipe, key) for key in ("name", "version", "reference", "ranked")},
+        "dataset": {
+            "name": corpus.name,
+            "version": corpus.version,
+            "fingerprint": corpus.fingerprint,
+            "ranked": config.dataset.ranked,
+            "limit": prepared.limit,
+            "utterances": {split: len(tokens) for split, tokens in prepared.tokens.items()},
+        },
+        "track": config.track.name,
+        "seed": seed,
+        "command": command(config, seed, prepared.limit),
+        "overrides": dict(config.overrides),
+        "config": dict(config.values),
+        "protocol": {
+            "selection_split": "test" if "test" in (config.selection.split, config.selection.ties) else "dev",
+            "context_past": config.context.past,
+            "metric": scoring.metric_signature(corpus.labels),
+        },
+        "encoder": {
+            "checkpoint": checkpoint.name if checkpoint else config.encoder.spec.name,
+            "origin": checkpoint.origin if checkpoint else "none",
+            "sha256": checkpoint.sha256 if checkpoint else None,
+            "parameters": parameters,
+        },
+        "plugins": plugins(prepared.catalog, config),
+        "environment": environment(device),
+    }

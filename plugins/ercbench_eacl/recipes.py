@@ -1,0 +1,81 @@
+"""EACL as recipes. Everything but ``eacl`` names only what it does differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ercbench import Recipe
+
+PAPER = "Yu, Guo, Wu, Dai: Emotion-Anchored Contrastive Learning Framework for Emotion Recognition in Conversation, Findings of NAACL 2024, arXiv 2403.20289"
+
+EACL = Recipe(
+    name="eacl",
+    version="1",
+    summary="Emotion-anchored contrastive learning, the epoch chosen on dev",
+    reference=PAPER,
+    values={
+        "renderer.name": "eacl",
+        "encoder.name": "eacl",
+        "losses.cross-entropy.weight": 0.1,
+        "losses.anchor-contrastive.weight": 0.9,
+        "losses.anchor-contrastive.temperature": 0.1,
+        "losses.separation.weight": 0.09,
+        "classifier.name": "anchor-adaptation",
+        "selection.classifier": "nearest-anchor",
+        "training.encoder_lr": 1e-5,
+        "training.lr": 4e-4,
+        "training.lr_decay": 0.5,
+        "training.weight_decay": 0.01,
+        "training.clip_norm": 5.0,
+    },
+    for_track={"mini": {"training.encoder_lr": 5e-5, "training.lr_decay": 0.7, "encoder.attention_dropout": 0.0}},
+    for_dataset={
+        "meld": {"renderer.replace": {"\N{RIGHT SINGLE QUOTATION MARK}": "'", '"': ""}},
+        "emorynlp": {"renderer.speaker": "first-word"},
+        "iemocap": {"renderer.speaker": "by-appearance", "renderer.replace": {"[LAUGHTER]": ""}},
+    },
+)
+
+
+def _variant(name: str, summary: str, values: dict[str, Any], ranked: bool = True) -> Recipe:
+    return Recipe(
+        name=name, version="1", summary=summary, reference=f"Derived from {PAPER}", base="eacl", values=values, ranked=ranked
+    )
+
+
+RECIPES = (
+    EACL,
+    _variant(
+        "eacl-released",
+        "As the released code behaves: first token read, epoch chosen on test; a labelled reproduction, never ranked",
+        {
+            "encoder.read": "first",
+            "selection.split": "test",
+            "selection.prototypes": "last",
+            "selection.ties": "test",
+        },
+        ranked=False,
+    ),
+    _variant(
+        "eacl-no-anchors",
+        "Ablation: contrast within the batch only, no separation loss, decided by the linear head",
+        {
+            "losses.anchor-contrastive.anchors": False,
+            "losses.separation": None,
+            "classifier": None,
+            "classifier.name": "linear-head",
+            "selection.classifier": "linear-head",
+        },
+    ),
+    _variant("eacl-no-separation", "Ablation: no separation loss", {"losses.separation": None}),
+    _variant(
+        "eacl-no-adaptation",
+        "Ablation: no stage 2, decided by the nearest anchor",
+        {"classifier": None, "classifier.name": "nearest-anchor"},
+    ),
+    _variant(
+        "eacl-no-ce",
+        "Ablation: no cross-entropy, the other losses at full weight",
+        {"losses.cross-entropy": None, "losses.anchor-contrastive.weight": 1.0, "losses.separation.weight": 0.1},
+    ),
+)

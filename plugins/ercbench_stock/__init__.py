@@ -1,0 +1,44 @@
+"""The stock plugin: data sets and their readers, the sample corpora, tracks, and parts that belong to no one method.
+
+Reading order: ``datasets.py`` and ``readers/``, ``tracks.py``, ``losses.py``, ``classifiers.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ercbench import ClassifierSpec, DatasetSpec, LossSpec, TrackSpec, hookimpl
+
+ERCBENCH_API = 1
+
+
+@hookimpl
+def ercbench_datasets() -> Sequence[DatasetSpec]:
+    """MELD, EmoryNLP in two versions, IEMOCAP, and the bundled samples."""
+    from ercbench_stock.datasets import DATASETS
+
+    return DATASETS
+
+
+@hookimpl
+def ercbench_losses() -> Sequence[LossSpec]:
+    """Cross-entropy."""
+    from ercbench_stock.parts import LOSSES
+
+    return LOSSES
+
+
+@hookimpl
+def ercbench_classifiers() -> Sequence[ClassifierSpec]:
+    """The linear head that was trained beside the representation."""
+    from ercbench_stock.parts import CLASSIFIERS
+
+    return CLASSIFIERS
+
+
+@hookimpl
+def ercbench_tracks() -> Sequence[TrackSpec]:
+    """``full`` and ``mini``."""
+    from ercbench_stock.tracks import TRACKS
+
+    return TRACKS
