@@ -214,13 +214,19 @@ def _examples_of(dialogue: Dialogue, past: int) -> list[Example]:
 
 
 def gold(corpus: Corpus, split: Split) -> dict[str, int]:
-    """Corpus -> label index by uid, in the order of `examples`. Only ``scoring.py`` and training see it."""
+    """Corpus -> label index by uid, in the order of `examples`.
+
+    Before: `load`. After: training and ``scoring.py``, which alone see it.
+    """
     index = {label.key: label.index for label in corpus.labels}
     return {u.uid: index[u.label] for d in corpus.split(split) for u in d.utterances if u.label is not None}
 
 
 def statistics(corpus: Corpus) -> dict[Split, SplitStatistics]:
-    """Corpus -> what each split contains."""
+    """Corpus -> what each split contains.
+
+    Before: `load`. After: ``ercbench data stats``.
+    """
     return {split: _split_statistics(corpus, split) for split in SPLITS}
 
 

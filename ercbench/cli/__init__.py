@@ -1,2 +1,70 @@
-"""Command line."""
-def main() -> None: ...
+"""The command line. One file per command group; each command calls one function of the core.
+
+A group is imported when it is used, so that ``ercbench --help`` loads neither torch nor anything else that is large.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ercbench import __version__
+from ercbench.errors import ErcbenchError
+
+COMMANDS = {
+    "run": "Train and score recipes on data sets, and write records.",
+    "list": "List what plugins offer.",
+    "show": "Show every value of a recipe, and where it came from.",
+    "trace": "Show what one utterance becomes, stage by stage.",
+    "data": "Data sets: list, count, check.",
+    "leaderboard": "Build the Markdown leaderboards from records.",
+    "plugin": "Show which plugins were found.",
+    "doctor": "Check versions, devices, data and encoders.",
+}
+"""Every command in the order of the help, with its one line; ``cli/NAME.py`` holds a command called NAME."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; an unknown name gets near ones."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"ercbench.cli.{cmd_name}")
+        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ercbench")
+def cli() -> None:
+    """Measure emotion recognition in conversation so that a stranger can believe the number and run it again.
+
+    \b
+    Examples:
+      ercbench run eacl --dataset all --sample      the bundled dialogues, a few minutes on a laptop
+      ercbench run eacl --dataset all               MELD, EmoryNLP and IEMOCAP
+      ercbench leaderboard build                    Markdown from the records
+    """  # noqa: D301
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line. An error that is a user's to mend prints one message and ends with its exit code."""
+    try:
+        return cli(arguments)
+    except ErcbenchError as error:
+        click.echo(f"ercbench: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -24,7 +24,7 @@ def leaderboard() -> None:
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if a board is out of date.")
 @click.option("--json", "as_json", is_flag=True, help="Print the names of the files as JSON.")
 def build(results: Path, only_check: bool, as_json: bool) -> None:
-    r"""Write README.md and one board per data set into the results folder.
+    """Write README.md and one board per data set into the results folder.
 
     The same records give the same bytes, so boards can be kept under version control and checked there.
 
@@ -33,7 +33,7 @@ def build(results: Path, only_check: bool, as_json: bool) -> None:
       ercbench leaderboard build
       ercbench leaderboard build --check
       ercbench leaderboard build --results my-results
-    """
+    """  # noqa: D301 (click reads the backspace character)
     from ercbench.leaderboard import write_boards
 
     if only_check:

@@ -1,7 +1,7 @@
 """Values -> Markdown text. The only place where scores are multiplied by 100 and rounded.
 
-Names, commands and remarks come from outside. A template's ``{{ value }}`` is escaped unless it is `Markdown`, which only
-the functions of this file make.
+Names, commands and remarks come from outside. A template's ``{{ value }}`` is escaped unless it is `Markdown`, which
+this file makes, and ``build.py`` for its first line.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Markdown(str):
 def escape(value: object) -> Markdown:
     """Anything -> one line of Markdown that reads as the same text and does nothing else.
 
-    Line breaks become blanks; characters that cannot be seen, such as those that turn the direction of writing round, are
-    dropped.
+    Line breaks become blanks; characters that cannot be seen, such as those that turn the direction of writing round,
+    are dropped.
     """
     if isinstance(value, Markdown):
         return value
@@ -60,8 +60,9 @@ def joined(parts: Iterable[object], between: str = ", ") -> Markdown:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markdown:
     """Rows -> a Markdown table. A header that begins with ``>`` is of a column of numbers, which stand to the right."""
+    names = [escape(name.removeprefix(">")) for name in header]
     rules = ["---:" if name.startswith(">") else "---" for name in header]
-    lines = [[escape(name.removeprefix(">")) for name in header], rules, *([escape(v) for v in row] for row in rows)]
+    lines: list[Sequence[str]] = [names, rules, *([escape(value) for value in row] for row in rows)]
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 

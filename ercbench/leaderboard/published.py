@@ -22,7 +22,7 @@ Modality = Literal["text", "multimodal"]
 def _as_printed(value: object) -> object:
     """A number in quotes -> Decimal, which keeps the digits that were printed; YAML's own numbers drop a last zero."""
     if not isinstance(value, str):
-        raise ValueError("write the number in quotes, with the digits that were printed")  # noqa: TRY004 (for pydantic)
+        raise ValueError("write the number in quotes, with the digits that were printed")
     try:
         return Decimal(value)
     except InvalidOperation:

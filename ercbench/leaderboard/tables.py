@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from ercbench.records import RunRecord
 
 Found = tuple[Path, RunRecord]
 """A record, and where it lies relative to the results folder."""
-
-_BOARD_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -82,14 +79,13 @@ def sections(found: Iterable[Found]) -> dict[str, tuple[Section, ...]]:
     """RunRecords -> the sections of every board, by the name of the data set, sorted.
 
     Raises:
-        RecordError: a data set's name cannot be a file's name, or two records claim the same seed of one row.
+        RecordError: two records claim the same seed of one row.
 
     Before: records.py. After: markdown.py.
     """
     boards: dict[str, tuple[Section, ...]] = {}
     records = sorted(found, key=lambda one: one[0].as_posix())
     for dataset, of_board in _grouped(records, lambda record: record.dataset.name):
-        _check_name(dataset, of_board[0][0])
         parts = [_section(group) for _, group in _grouped(of_board, _content)]
         boards[dataset] = tuple(sorted(parts, key=lambda part: not any(track.ranked for track in part.tracks)))
     return boards
@@ -173,15 +169,6 @@ def _grouped(found: Iterable[Found], key: Callable[[RunRecord], str]) -> list[tu
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _check_name(dataset: str, path: Path) -> None:
-    """A board is a file called after its data set, so the name must not lead anywhere else."""
-    if not _BOARD_NAME.fullmatch(dataset) or dataset == "readme":
-        raise RecordError(
-            f"{path}: field dataset.name cannot name a board. Got {dataset!r}. "
-            "Use lower-case letters, digits, '.', '_' and '-'; not 'readme'."
-        )
 
 
 def _check_seeds(found: Sequence[Found]) -> None:

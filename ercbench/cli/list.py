@@ -1,0 +1,46 @@
+"""``ercbench list``: what plugins offer."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "tracks", "recipes")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(kind: str, as_json: bool) -> None:
+    """List what plugins offer, by kind.
+
+    \b
+    Examples:
+      ercbench list recipes
+      ercbench list losses --json
+    """  # noqa: D301
+    from tabulate import tabulate
+
+    from ercbench.catalog import KINDS as SPEC_TYPES
+    from ercbench.catalog import load_catalog
+
+    entries = load_catalog().entries(SPEC_TYPES[kind])
+    rows = [
+        {
+            "name": entry.spec.name,
+            "summary": entry.spec.summary,
+            "distribution": entry.plugin.distribution,
+            **{
+                field: getattr(entry.spec, field)
+                for field in ("version", "ranked", "reference", "needs_training")
+                if hasattr(entry.spec, field)
+            },
+        }
+        for entry in entries
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        click.echo(tabulate([[row["name"], row["summary"], row["distribution"]] for row in rows],
+                            ["name", "summary", "distribution"], maxcolwidths=[None, 70, None]))  # fmt: skip

@@ -1,0 +1,94 @@
+"""Progress on a terminal as a bar, and elsewhere as plain lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ercbench.progress import NOTHING, Reporter, Silent
+
+LINE_EVERY = 30.0
+"""Seconds between two plain lines."""
+
+
+def reporter(quiet: bool) -> Reporter:
+    """A bar on a terminal, lines elsewhere, nothing when quiet."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Bar:
+    """A live bar: what is going on, losses, dev score, utterances per second, time left."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+
+    def begin(self, title: str, work: int) -> None:
+        """Show an empty bar."""
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+        )
+        self._console.print(f"[bold]{escape(title)}[/bold]")
+        self._progress.start()
+        self._task = self._progress.add_task("starting", total=work, figures="")
+
+    def advance(self, work: int, doing: str, figures: Mapping[str, float] = NOTHING) -> None:
+        """Move the bar."""
+        shown = {"figures": written(figures)} if figures else {}
+        self._progress.update(self._task, advance=work, description=escape(doing), **shown)  # type: ignore[arg-type]
+
+    def say(self, message: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(escape(message))
+
+    def end(self) -> None:
+        """Leave the bar as it is."""
+        self._progress.stop()
+
+
+class Lines:
+    """A plain line now and then."""
+
+    def begin(self, title: str, work: int) -> None:
+        """Print the title."""
+        self.say(title)
+        self._work, self._done, self._begun = work, 0, time.monotonic()
+        self._next = self._begun + LINE_EVERY
+
+    def advance(self, work: int, doing: str, figures: Mapping[str, float] = NOTHING) -> None:
+        """Print a line when the last one is long ago."""
+        self._done += work
+        if doing == "resuming":
+            self._work, self._done = self._work - work, 0
+        now = time.monotonic()
+        if now < self._next or not self._done:
+            return
+        self._next = now + LINE_EVERY
+        left = (now - self._begun) * (self._work - self._done) / self._done
+        self.say(f"{doing}: {100 * self._done / self._work:.0f} %, {left / 60:.1f} min left; {written(figures)}")
+
+    def say(self, message: str) -> None:
+        """Print a line."""
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Nothing to clear away."""
+
+
+def written(figures: Mapping[str, float]) -> str:
+    """``{"total": 3.5}`` -> ``total 3.50``."""
+    return "  ".join(f"{name} {value:.2f}" for name, value in figures.items())

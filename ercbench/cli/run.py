@@ -1,0 +1,135 @@
+"""``ercbench run``: train and score, and write records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ercbench.grid import Plan, Request
+
+
+def split_names(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str]:
+    """``("a,b", "c")`` -> ``["a", "b", "c"]``."""
+    return [name.strip() for text in value for name in text.split(",") if name.strip()]
+
+
+def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
+    """``"0,3"`` -> ``[0, 3]``."""
+    if value is None:
+        return None
+    try:
+        seeds = [int(text) for text in value.split(",")]
+    except ValueError:
+        seeds = [-1]
+    if min(seeds) < 0:
+        raise click.BadParameter(f"seeds are whole numbers from 0, separated by commas, such as 0,3. Got {value!r}.")
+    return list(dict.fromkeys(seeds))
+
+
+@click.command()
+@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
+@click.option("--dataset", "datasets", multiple=True, callback=split_names, metavar="NAME[,NAME]|all",
+              help="Data sets; 'all' is MELD, EmoryNLP and IEMOCAP.  [default: all]")  # fmt: skip
+@click.option("--track", help="Default: full on a CUDA GPU, else mini.")
+@click.option("--seeds", type=click.IntRange(1), metavar="N", help="Run with seeds 0 to N-1.")
+@click.option("--seed", callback=parse_seeds, metavar="N[,N]", help="Run with these seeds.  [default: 0]")
+@click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE",
+              help="Change a value of the recipe, such as training.epochs=1. Such a run is recorded, and not ranked.")  # fmt: skip
+@click.option("--sample", is_flag=True, help="Use the small bundled corpora instead. Never ranked.")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder with one folder per data set.  [default: $ERCBENCH_DATA, else the user's data folder]")  # fmt: skip
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of the records.  [default: leaderboards, with --sample leaderboards/sample]")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Default: the fastest there is.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N dialogues per split. Never ranked.")
+@click.option("--dry-run", is_flag=True, help="Check and prepare everything, report every problem, train nothing.")
+@click.option("--force", is_flag=True, help="Run cells again that are done, and replace their records.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records as JSON at the end, and no progress.")
+def run(**options: Any) -> None:
+    """Train recipes on data sets, choose the epoch on dev, score test once, and write one record per seed.
+
+    Started again after an interruption, the same command goes on after the last finished epoch; what is done is
+    skipped.
+
+    \b
+    Examples:
+      ercbench run eacl --dataset all --sample
+      ercbench run eacl --dataset meld,iemocap --track mini --seeds 3
+      ercbench run eacl eacl-no-anchors --dataset meld --set training.epochs=5 --results try
+      ercbench run eacl --dataset all --dry-run
+    """  # noqa: D301
+    import json
+
+    from ercbench.catalog import load_catalog
+    from ercbench.cli.progress import reporter
+    from ercbench.grid import execute, plan
+
+    request = _request(options)
+    quiet = options["quiet"] or options["as_json"]
+    prepared = plan(load_catalog(), request)
+    if not quiet:
+        _describe(prepared, request)
+    if options["dry_run"]:
+        return
+    records = [record for _, record in prepared.done] + execute(prepared, request, reporter(quiet))
+    if options["as_json"]:
+        click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
+    elif not quiet:
+        _summarise(records, request)
+
+
+def _request(options: dict[str, Any]) -> Request:
+    from ercbench.config import parse_assignment
+    from ercbench.errors import UsageError
+    from ercbench.grid import ALL, SAMPLE_FOLDER, Request
+
+    if options["seeds"] and options["seed"]:
+        raise UsageError("--seeds and --seed exclude each other. Got both. Leave one out.")
+    results = Path("leaderboards", SAMPLE_FOLDER) if options["sample"] else Path("leaderboards")
+    return Request(
+        recipes=options["recipes"],
+        datasets=options["datasets"] or [ALL],
+        track=options["track"],
+        seeds=list(range(options["seeds"])) if options["seeds"] else options["seed"] or [0],
+        overrides=dict(parse_assignment(text) for text in options["assignments"]),
+        sample=options["sample"],
+        limit=options["limit"],
+        data_dir=options["data_dir"],
+        results=options["results"] or results,
+        device=options["device"],
+        force=options["force"],
+    )
+
+
+def _describe(plan: Plan, request: Request) -> None:
+    """What is about to happen, before it does."""
+    chosen = "as asked" if request.track else "the default here; change it with --track"
+    click.echo(f"Track {plan.track} ({chosen}). Records go to {plan.results}.")
+    for path, record in plan.done:
+        score = 100 * record.scores.test.weighted_f1
+        click.echo(f"Done already: {path} (test weighted F1 {score:.2f}). Run it again with --force.")
+    for prepared, seeds in plan.groups:
+        sizes = ", ".join(f"{split} {len(tokens)}" for split, tokens in prepared.tokens.items())
+        origin = f"{prepared.checkpoint.name} ({prepared.checkpoint.origin})" if prepared.checkpoint else "no weights"
+        click.echo(
+            f"{prepared.config.recipe.name} on {prepared.config.dataset.name}: utterances {sizes}; encoder {origin}; "
+            f"{prepared.config.training.epochs} epochs, {prepared.steps} steps; seeds {', '.join(map(str, seeds))}"
+        )
+    click.echo(f"{plan.cells} to run, {len(plan.done)} done." if plan.cells else "Everything is done.")
+
+
+def _summarise(records: list[Any], request: Request) -> None:
+    """The scores, and where to read more."""
+    from tabulate import tabulate
+
+    rows = [
+        [r.recipe.name, r.dataset.name, r.track, r.seed, 100 * r.scores.dev.weighted_f1, 100 * r.scores.test.weighted_f1]
+        for r in records
+    ]
+    headers = ["recipe", "data set", "track", "seed", "dev wF1", "test wF1"]
+    click.echo("\n" + tabulate(rows, headers, floatfmt=".2f"))
+    click.echo(f"\nMarkdown leaderboards from these: ercbench leaderboard build --results {request.results}")

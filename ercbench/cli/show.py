@@ -1,0 +1,51 @@
+"""``ercbench show``: a recipe as it will run."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--dataset", default="meld", show_default=True, help="Data set it is resolved for.")
+@click.option("--track", help="Default: full on a CUDA GPU, else mini.")
+@click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(recipe: str, dataset: str, track: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Show every value of a recipe on a data set and track, and where it came from.
+
+    \b
+    Examples:
+      ercbench show eacl
+      ercbench show eacl-released --dataset iemocap --track full --json
+    """  # noqa: D301
+    from tabulate import tabulate
+
+    from ercbench.catalog import load_catalog
+    from ercbench.config import parse_assignment, resolve
+    from ercbench.grid import default_track
+
+    catalog = load_catalog()
+    chosen = track or default_track(catalog)
+    config = resolve(catalog, recipe, chosen, dataset, dict(parse_assignment(text) for text in assignments))
+    identity = {
+        "recipe": config.recipe.name,
+        "version": config.recipe.version,
+        "summary": config.recipe.summary,
+        "reference": config.recipe.reference,
+        "ranked": config.recipe.ranked,
+        "track": chosen,
+        "dataset": config.dataset.name,
+    }
+    if as_json:
+        values = {path: {"value": value, "from": config.origins[path]} for path, value in config.values.items()}
+        click.echo(json.dumps(identity | {"values": values}, indent=2, ensure_ascii=False))
+        return
+    for key, value in identity.items():
+        click.echo(f"{key + ':':<11}{value}")
+    rows = [
+        [path, json.dumps(value, ensure_ascii=False), config.origins[path]] for path, value in config.values.items()
+    ]
+    click.echo("\n" + tabulate(rows, ["path", "value", "from"], maxcolwidths=[None, 44, None], disable_numparse=True))

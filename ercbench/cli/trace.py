@@ -1,0 +1,51 @@
+"""``ercbench trace``: one utterance through the stages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+STAGES = ("data", "rendering", "encoding", "representation", "classifying")
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--dataset", required=True, help="Data set of the utterance.")
+@click.option("--utterance", required=True, metavar="UID", help="dataset/split/dialogue/turn, positions from 0.")
+@click.option("--until", type=click.Choice(STAGES), default=STAGES[-1], show_default=True, help="Stop after this stage.")
+@click.option("--track", help="Default: full on a CUDA GPU, else mini.")
+@click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder with the data sets.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def trace(
+    recipe: str, dataset: str, utterance: str, until: str, track: str | None, assignments: tuple[str, ...],
+    data_dir: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Show what one utterance becomes, stage by stage.
+
+    Up to encoding only a tokenizer is needed. The later stages load the pre-trained weights, before any training.
+
+    \b
+    Examples:
+      ercbench trace eacl --dataset meld-sample --utterance meld-sample/train/0/3
+      ercbench trace eacl --dataset meld --utterance meld/test/0/2 --until encoding --json
+    """  # noqa: D301
+    from ercbench.catalog import load_catalog
+    from ercbench.config import parse_assignment, resolve
+    from ercbench.grid import default_track
+    from ercbench.trace import trace as trace_utterance
+
+    catalog = load_catalog()
+    overrides = dict(parse_assignment(text) for text in assignments)
+    config = resolve(catalog, recipe, track or default_track(catalog), dataset, overrides)
+    stages = trace_utterance(catalog, config, utterance, until, data_dir)
+    if as_json:
+        click.echo(json.dumps(stages, indent=2, ensure_ascii=False))
+        return
+    for stage, found in stages.items():
+        click.echo(click.style(stage, bold=True))
+        for key, value in found.items():
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            click.echo(f"  {key}: {shown}")

@@ -1,0 +1,123 @@
+"""What one utterance becomes, stage by stage: the pipeline of ``runner.py`` for a single example, made visible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ercbench import data, rendering
+from ercbench.catalog import Catalog, load_target
+from ercbench.config import Config
+from ercbench.errors import UsageError
+from ercbench.preparing import build_encoder
+from ercbench.types import SPLITS, Corpus, Example, Split, Utterance
+
+
+def trace(catalog: Catalog, config: Config, uid: str, until: str, data_dir: Path | None) -> dict[str, Any]:
+    """A uid -> what it is after each stage, as plain values.
+
+    Args:
+        catalog: where packaged checkpoints are looked up.
+        config: the resolved recipe.
+        uid: ``dataset/split/dialogue/turn``.
+        until: the last stage wanted: data, rendering, encoding, representation or classifying.
+        data_dir: folder with one folder per data set.
+
+    Raises:
+        UsageError: no labelled utterance has this uid.
+    """
+    stages: dict[str, Any] = {}
+    corpus = data.load(config.dataset, data_dir)
+    example = _find(corpus, uid, config.context.past)
+    stages["data"] = _data(corpus, example)
+    if until == "data":
+        return stages
+    renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
+    [prompt] = rendering.render(renderer, [example])
+    stages["rendering"] = {"segments": list(prompt.segments), "query": prompt.query}
+    if until == "rendering":
+        return stages
+    from ercbench.encoding import tokenize
+
+    checkpoint, encoder = build_encoder(catalog, config, corpus.labels)
+    [tokens] = tokenize(encoder, [prompt])
+    stages["encoding"] = {
+        "checkpoint": checkpoint.name if checkpoint else None,
+        "tokens": len(tokens.input_ids),
+        "position": tokens.position,
+        "input_ids": list(tokens.input_ids),
+    }
+    if tokenizer := getattr(encoder, "tokenizer", None):
+        stages["encoding"]["text"] = tokenizer.decode(tokens.input_ids)
+    if until != "encoding":
+        stages |= _with_weights(config, corpus, encoder, tokens, until)
+    return stages
+
+
+def _find(corpus: Corpus, uid: str, past: int) -> Example:
+    parts = uid.split("/")
+    split: Split | None = next((split for split in SPLITS if len(parts) == 4 and parts[1] == split), None)
+    if split is None or parts[0] != corpus.name:
+        raise UsageError(
+            f"A uid is dataset/split/dialogue/turn with positions from 0. Got {uid!r}. Example: {corpus.name}/test/0/2"
+        )
+    for example in data.examples(corpus, split, past):
+        if example.target.uid == uid:
+            return example
+    dialogues = corpus.split(split)
+    turns = f"; dialogue {parts[2]} has turns 0 to {len(dialogues[int(parts[2])].utterances) - 1}, some perhaps unlabelled" if (
+        parts[2].isdigit() and int(parts[2]) < len(dialogues)) else ""  # fmt: skip
+    raise UsageError(
+        f"No labelled utterance has this uid. Got {uid!r}. {split} has dialogues 0 to {len(dialogues) - 1}{turns}."
+    )
+
+
+def _data(corpus: Corpus, example: Example) -> dict[str, Any]:
+    _, split, _, _ = example.target.uid.split("/")
+    gold = data.gold(corpus, split)  # type: ignore[arg-type]
+    return {
+        "uid": example.target.uid,
+        "speaker": example.target.speaker,
+        "text": example.target.text,
+        "label": corpus.labels.keys[gold[example.target.uid]],
+        "past": [_turn(turn) for turn in example.past],
+    }
+
+
+def _turn(turn: Utterance) -> dict[str, str]:
+    return {"uid": turn.uid, "speaker": turn.speaker, "text": turn.text}
+
+
+def _with_weights(config: Config, corpus: Corpus, encoder: Any, tokens: Any, until: str) -> dict[str, Any]:
+    """The stages that need weights, which are the pre-trained ones: nothing is trained here."""
+    import torch
+
+    from ercbench import classifying
+    from ercbench.devices import Device
+    from ercbench.encoding import encode
+    from ercbench.types import Prototypes
+
+    torch.manual_seed(0)
+    model = encoder.load()
+    representation = encode(encoder, model, [tokens], Device("cpu", "fp32"), 1)
+    stages: dict[str, Any] = {
+        "representation": {
+            "note": "pre-trained weights, before any training; new layers drawn with seed 0",
+            "hidden": list(representation.hidden.shape),
+            "vectors": list(representation.vectors.shape),
+        }
+    }
+    if until == "classifying":
+        with torch.no_grad():
+            vectors = model.prototypes()
+        prototypes = None if vectors is None else Prototypes(vectors.numpy())
+        part = config.selection_classifier
+        classifier = load_target(part.spec.target)(part.settings, corpus.labels)
+        [candidate] = classifying.fit(classifier, None, prototypes, 0)
+        scores = classifying.predict(candidate, representation, len(corpus.labels)).scores[0]
+        stages["classifying"] = {
+            "classifier": part.spec.name,
+            "scores": {key: round(float(value), 4) for key, value in zip(corpus.labels.keys, scores, strict=True)},
+            "predicted": corpus.labels.keys[int(scores.argmax())],
+        }
+    return stages
