@@ -36,11 +36,14 @@ if TYPE_CHECKING:
     )
     from ercbench.types import (
         MASK,
+        SPLITS,
         Batch,
         Checkpoint,
+        Dialogue,
         EncodedBatch,
         Example,
         FloatArray,
+        Label,
         LabelSet,
         LossOutput,
         Problem,
@@ -50,63 +53,78 @@ if TYPE_CHECKING:
         RawTurn,
         Reading,
         Representation,
+        Split,
         Tokens,
         Utterance,
     )
 
-_HOMES = {
-    "api": ("run",),
-    "checkpoints": ("load_backbone", "load_tokenizer"),
-    "encoding": ("length_buckets", "pad"),
-    "errors": ("BadSetting", "CheckpointError", "DataError", "ErcbenchError", "PluginError", "TrainingError"),
-    "hookspecs": ("API_LEVEL", "hookimpl"),
-    "ports": ("Candidate", "Classifier", "Encoder", "EncoderModel", "Loss", "Reader", "Renderer"),
-    "records": ("RunRecord",),
-    "specs": (
-        "ClassifierSpec",
-        "DatasetSpec",
-        "EncoderSpec",
-        "LossSpec",
-        "PackagedCheckpoint",
-        "Recipe",
-        "RendererSpec",
-        "Settings",
-        "SplitCounts",
-        "SplitFile",
-        "TrackSpec",
-    ),
-    "types": (
-        "MASK",
-        "Batch",
-        "Checkpoint",
-        "EncodedBatch",
-        "Example",
-        "FloatArray",
-        "LabelSet",
-        "LossOutput",
-        "Problem",
-        "Prompt",
-        "Prototypes",
-        "RawDialogue",
-        "RawTurn",
-        "Reading",
-        "Representation",
-        "Tokens",
-        "Utterance",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
 __version__ = "0.1.0"
-__all__ = [  # noqa: PLE0604 - computed from the table above, and held by a test
-    *sorted(_HOME_OF)
+__all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
+    "API_LEVEL",
+    "BadSetting",
+    "Batch",
+    "Candidate",
+    "Checkpoint",
+    "CheckpointError",
+    "Classifier",
+    "ClassifierSpec",
+    "DataError",
+    "DatasetSpec",
+    "Dialogue",
+    "EncodedBatch",
+    "Encoder",
+    "EncoderModel",
+    "EncoderSpec",
+    "ErcbenchError",
+    "Example",
+    "FloatArray",
+    "Label",
+    "LabelSet",
+    "Loss",
+    "LossOutput",
+    "LossSpec",
+    "MASK",
+    "PackagedCheckpoint",
+    "PluginError",
+    "Problem",
+    "Prompt",
+    "Prototypes",
+    "RawDialogue",
+    "RawTurn",
+    "Reader",
+    "Reading",
+    "Recipe",
+    "Renderer",
+    "RendererSpec",
+    "Representation",
+    "RunRecord",
+    "SPLITS",
+    "Settings",
+    "Split",
+    "SplitCounts",
+    "SplitFile",
+    "Tokens",
+    "TrackSpec",
+    "TrainingError",
+    "Utterance",
+    "hookimpl",
+    "length_buckets",
+    "load_backbone",
+    "load_tokenizer",
+    "pad",
+    "run",
 ]
+
+_HOMES = ("types", "hookspecs", "specs", "errors", "ports", "records", "checkpoints", "encoding", "api")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'ercbench' has no attribute {name!r}")
-    return getattr(import_module(f"ercbench.{_HOME_OF[name]}"), name)
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"ercbench.{home}")
+            if name in vars(module):
+                return vars(module)[name]
+    raise AttributeError(f"module 'ercbench' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

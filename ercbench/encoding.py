@@ -1,4 +1,4 @@
-"""Stage 3. Prompts -> Tokens -> Batches -> Representation. Batches are planned by the encoder; the usual plan is here."""
+"""Stage 3. Prompts -> Tokens -> Batches -> Representation. An encoder plans its batches; the usual plan is here."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def pad(tokens: Sequence[Tokens], pad_id: int) -> Mapping[str, Tensor]:
 def batches(
     encoder: Encoder, tokens: Sequence[Tokens], plan: Sequence[Sequence[int]], labels: Mapping[str, int] | None
 ) -> Iterator[Batch]:
-    """Tokens -> Batches, in the order of the plan. `labels` (uid to index) is given for training and for nothing else."""
+    """Tokens -> Batches, in the order of the plan. `labels` (uid to index) is given for training only."""
     import torch
 
     for indices in plan:
@@ -132,15 +132,17 @@ def encode(
     hidden, vectors = (_gather(rows, [getattr(part, name) for part in parts]) for name in ("hidden", "vectors"))
     logits = [part.logits for part in parts if part.logits is not None]
     if not (np.isfinite(hidden).all() and np.isfinite(vectors).all()):
-        raise PluginError(f"The encoder {type(encoder).__name__} made vectors that are not finite. Lower its learning rate.")
+        raise PluginError(
+            f"The encoder {type(encoder).__name__} made vectors that are not finite. Lower its learning rate."
+        )
     return Representation(
         tuple(token.uid for token in tokens), hidden, vectors, _gather(rows, logits) if logits else None
     )
 
 
 def _gather(rows: np.ndarray, parts: Sequence[Tensor]) -> FloatArray:
-    stacked: FloatArray = np.concatenate([part.float().cpu().numpy() for part in parts])
-    return stacked[rows]
+    in_order: FloatArray = np.concatenate([part.float().cpu().numpy() for part in parts])[rows]
+    return in_order
 
 
 def _cut(indices: list[int], size: int) -> list[list[int]]:

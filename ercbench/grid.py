@@ -182,5 +182,3 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
             "Write elsewhere with --results FOLDER, or replace it with --force."
         )
     return path, record
-
-

@@ -99,7 +99,7 @@ class EncoderModel(Protocol):
 
 
 class Loss(Protocol):
-    """A training objective, a ``torch.nn.Module`` in practice. Its parameters, if any, are trained at ``training.lr``."""
+    """A training objective, a ``torch.nn.Module`` in practice, whose parameters are trained at ``training.lr``."""
 
     def __call__(self, batch: EncodedBatch) -> LossOutput:
         """EncodedBatch (with labels, float32) -> LossOutput. A degenerate batch gives a finite total with a graph."""

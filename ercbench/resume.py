@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -98,14 +98,14 @@ class Unfinished:
         """Forget everything: the run is finished, or starts afresh."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _state(self, verify: bool = True) -> dict[str, dict[str, dict[str, str]]] | None:
+    def _state(self, verify: bool = True) -> dict[str, Any] | None:
         try:
-            state = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+            state: dict[str, Any] = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         if verify and any(_sha256(self.folder / file["name"]) != file["sha256"] for file in state["files"].values()):
             return None
-        return state  # type: ignore[no-any-return]
+        return state
 
     def _read(self, name: str) -> Mapping[str, Tensor]:
         from safetensors.torch import load_file

@@ -5,7 +5,7 @@ Gold labels of dev and test stay in this file and in ``scoring.py``; no plugin i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,7 +71,7 @@ def run(prepared: Prepared, seed: int, device: Device, results: Path, reporter: 
             "seconds": clock.seconds,
             "started": started.isoformat(timespec="seconds"),
         }
-        record = RunRecord.model_validate(_identity(prepared, seed, device, cell.parameters) | outcome)
+        record = RunRecord.model_validate({**_identity(prepared, seed, device, cell.parameters), **outcome})
         records.write_record(cell_path(config, seed, results), record, text)
         unfinished.remove()
     return record
@@ -190,7 +190,7 @@ def _training(prepared: Prepared, trained: Trained, on_dev: list[float], kept: i
     }
 
 
-def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) -> Mapping[str, Any]:
+def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) -> dict[str, Any]:
     """What ran on what, as the record tells it."""
     config, corpus, checkpoint = prepared.config, prepared.corpus, prepared.checkpoint
     recipe = config.recipe

@@ -65,11 +65,11 @@ def _find(corpus: Corpus, uid: str, past: int) -> Example:
         if example.target.uid == uid:
             return example
     dialogues = corpus.split(split)
-    turns = f"; dialogue {parts[2]} has turns 0 to {len(dialogues[int(parts[2])].utterances) - 1}, some perhaps unlabelled" if (
-        parts[2].isdigit() and int(parts[2]) < len(dialogues)) else ""  # fmt: skip
-    raise UsageError(
-        f"No labelled utterance has this uid. Got {uid!r}. {split} has dialogues 0 to {len(dialogues) - 1}{turns}."
-    )
+    there = f"{split} has dialogues 0 to {len(dialogues) - 1}"
+    if parts[2].isdecimal() and int(parts[2]) < len(dialogues):
+        last = len(dialogues[int(parts[2])].utterances) - 1
+        there += f"; dialogue {parts[2]} has turns 0 to {last}, some perhaps unlabelled"
+    raise UsageError(f"No labelled utterance has this uid. Got {uid!r}. {there}.")
 
 
 def _data(corpus: Corpus, example: Example) -> dict[str, Any]:

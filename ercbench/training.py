@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -156,7 +157,9 @@ def _train_epoch(
         if step % REPORT_EVERY == 0 or seen == source.utterances:
             figures = _means(sums, seen, number, step)
             rate = seen / (time.perf_counter() - begun)
-            around.reporter.advance(pending * TRAINING_COST, f"epoch {number}/{settings.epochs}", figures | {"utt/s": rate})
+            around.reporter.advance(
+                pending * TRAINING_COST, f"epoch {number}/{settings.epochs}", figures | {"utt/s": rate}
+            )
             pending = 0
     seconds = time.perf_counter() - begun
     return Epoch(number, _means(sums, seen, number, 0), 0.0, 0.0, seconds, seen / seconds)
@@ -210,7 +213,7 @@ def derive_seed(seed: int, purpose: str) -> int:
 def _means(sums: Mapping[str, Tensor], seen: int, epoch: int, step: int) -> dict[str, float]:
     means = {name: float(value) / seen for name, value in sums.items()}
     for name, value in means.items():
-        if value != value or abs(value) == float("inf"):
+        if not math.isfinite(value):
             where = f"epoch {epoch}" + (f", by step {step}" if step else "")
             raise TrainingError(
                 f"The loss {name} is not finite. Got {value} in {where}. Lower the learning rates "

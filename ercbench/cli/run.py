@@ -37,14 +37,16 @@ def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="Run with seeds 0 to N-1.")
 @click.option("--seed", callback=parse_seeds, metavar="N[,N]", help="Run with these seeds.  [default: 0]")
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE",
-              help="Change a value of the recipe, such as training.epochs=1. Such a run is recorded, and not ranked.")  # fmt: skip
+              help="Change a value of the recipe, such as training.epochs=1. Recorded, and never ranked.")  # fmt: skip
 @click.option("--sample", is_flag=True, help="Use the small bundled corpora instead. Never ranked.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
-              help="Folder with one folder per data set.  [default: $ERCBENCH_DATA, else the user's data folder]")  # fmt: skip
+              help="Folder with one folder per data set.  [default: $ERCBENCH_DATA, else user data]")  # fmt: skip
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of the records.  [default: leaderboards, with --sample leaderboards/sample]")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Default: the fastest there is.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N dialogues per split. Never ranked.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Only the first N dialogues per split. Never ranked."
+)
 @click.option("--dry-run", is_flag=True, help="Check and prepare everything, report every problem, train nothing.")
 @click.option("--force", is_flag=True, help="Run cells again that are done, and replace their records.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -127,7 +129,14 @@ def _summarise(records: list[Any], request: Request) -> None:
     from tabulate import tabulate
 
     rows = [
-        [r.recipe.name, r.dataset.name, r.track, r.seed, 100 * r.scores.dev.weighted_f1, 100 * r.scores.test.weighted_f1]
+        [
+            r.recipe.name,
+            r.dataset.name,
+            r.track,
+            r.seed,
+            100 * r.scores.dev.weighted_f1,
+            100 * r.scores.test.weighted_f1,
+        ]
         for r in records
     ]
     headers = ["recipe", "data set", "track", "seed", "dev wF1", "test wF1"]

@@ -14,7 +14,9 @@ STAGES = ("data", "rendering", "encoding", "representation", "classifying")
 @click.argument("recipe")
 @click.option("--dataset", required=True, help="Data set of the utterance.")
 @click.option("--utterance", required=True, metavar="UID", help="dataset/split/dialogue/turn, positions from 0.")
-@click.option("--until", type=click.Choice(STAGES), default=STAGES[-1], show_default=True, help="Stop after this stage.")
+@click.option(
+    "--until", type=click.Choice(STAGES), default=STAGES[-1], show_default=True, help="Stop after this stage."
+)
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder with the data sets.")

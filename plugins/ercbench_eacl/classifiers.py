@@ -56,7 +56,8 @@ class AnchorAdaptation:
 
     def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[Anchors]:
         """Train, and return the anchors as they were after each epoch."""
-        assert train is not None and train.labels is not None
+        assert train is not None
+        assert train.labels is not None
         z, labels = torch.from_numpy(train.vectors), torch.from_numpy(train.labels)  # (N, D), (N,)
         anchors = nn.Parameter(torch.from_numpy(_require(prototypes).vectors.copy()))  # (C, D)
         optimizer = torch.optim.Adam([anchors], lr=self.settings.lr)
@@ -74,5 +75,7 @@ class AnchorAdaptation:
 
 def _require(prototypes: Prototypes | None) -> Prototypes:
     if prototypes is None:
-        raise PluginError("The classifiers of EACL need anchors, and this recipe's encoder makes none. Set encoder.name=eacl.")
+        raise PluginError(
+            "The classifiers of EACL need anchors, and this recipe's encoder makes none. Set encoder.name=eacl."
+        )
     return prototypes

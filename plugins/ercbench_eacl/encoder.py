@@ -62,7 +62,9 @@ class EaclEncoder:
     def load(self) -> EaclModel:
         """Load the pre-trained weights and encode the label words with them."""
         backbone = load_backbone(self.checkpoint, self.settings.attention_dropout)
-        words = [[self.tokenizer.cls_token_id, *ids, self.tokenizer.sep_token_id] for ids in self._ids(self.labels.texts)]
+        words = [
+            [self.tokenizer.cls_token_id, *ids, self.tokenizer.sep_token_id] for ids in self._ids(self.labels.texts)
+        ]
         tokens = [Tokens(text, tuple(ids), 0) for text, ids in zip(self.labels.texts, words, strict=True)]
         return EaclModel(self.settings, backbone, pad(tokens, self.tokenizer.pad_token_id))
 
@@ -126,6 +128,9 @@ class EaclModel(nn.Module):
             nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, settings.width)
         )
         self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(hidden, len(label_inputs["input_ids"])))
+        self.label_ids: Tensor
+        self.label_mask: Tensor
+        self.label_states: Tensor
         self.register_buffer("label_ids", label_inputs["input_ids"], persistent=False)  # (C, T)
         self.register_buffer("label_mask", label_inputs["attention_mask"], persistent=False)  # (C, T)
         backbone.eval()

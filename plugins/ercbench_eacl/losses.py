@@ -28,7 +28,9 @@ def require_anchors(batch: EncodedBatch) -> Tensor:
         PluginError: the encoder makes none.
     """
     if batch.prototypes is None:
-        raise PluginError("The losses of EACL need anchors, and this recipe's encoder makes none. Set encoder.name=eacl.")
+        raise PluginError(
+            "The losses of EACL need anchors, and this recipe's encoder makes none. Set encoder.name=eacl."
+        )
     return batch.prototypes
 
 

@@ -6,7 +6,10 @@ from typing import Any
 
 from ercbench import Recipe
 
-PAPER = "Yu, Guo, Wu, Dai: Emotion-Anchored Contrastive Learning Framework for Emotion Recognition in Conversation, Findings of NAACL 2024, arXiv 2403.20289"
+PAPER = (
+    "Yu, Guo, Wu, Dai: Emotion-Anchored Contrastive Learning Framework for Emotion Recognition in Conversation, "
+    "Findings of NAACL 2024, arXiv 2403.20289"
+)
 
 EACL = Recipe(
     name="eacl",
@@ -39,7 +42,13 @@ EACL = Recipe(
 
 def _variant(name: str, summary: str, values: dict[str, Any], ranked: bool = True) -> Recipe:
     return Recipe(
-        name=name, version="1", summary=summary, reference=f"Derived from {PAPER}", base="eacl", values=values, ranked=ranked
+        name=name,
+        version="1",
+        summary=summary,
+        reference=f"Derived from {PAPER}",
+        base="eacl",
+        values=values,
+        ranked=ranked,
     )
 
 

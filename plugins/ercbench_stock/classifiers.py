@@ -19,14 +19,14 @@ class LinearHead:
     def __init__(self, settings: LinearHeadSettings, labels: LabelSet) -> None:
         pass
 
-    def fit(
-        self, train: Representation | None, prototypes: Prototypes | None, seed: int
-    ) -> Sequence[LinearHead]:
+    def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[LinearHead]:
         """Nothing to fit."""
         return [self]
 
     def score(self, representation: Representation) -> FloatArray:
         """Representation -> its logits (N, C)."""
         if representation.logits is None:
-            raise PluginError("linear-head needs logits, and this recipe's encoder makes none. Choose another classifier.")
+            raise PluginError(
+                "linear-head needs logits, and this recipe's encoder makes none. Choose another classifier."
+            )
         return representation.logits

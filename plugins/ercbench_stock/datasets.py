@@ -6,11 +6,8 @@ The counts under `expected` were taken from the public files. The samples hold d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
-from ercbench import DatasetSpec, LabelSet, SplitCounts, SplitFile
-
-Split = Literal["train", "dev", "test"]
+from ercbench import DatasetSpec, LabelSet, Split, SplitCounts, SplitFile
 
 _MELD = "ercbench_stock.readers.meld:read_meld"
 _JSON = "ercbench_stock.readers.emorynlp:read_emorynlp_json"

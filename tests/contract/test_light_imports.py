@@ -1,0 +1,42 @@
+"""The command line starts light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["list", "recipes"], ["list", "losses", "--json"], ["plugin", "list"], ["run", "--help"]],
+    ids=" ".join,
+)
+def test_command_loads_nothing_heavy(arguments: list[str]) -> None:
+    """Help and lists are printed without importing torch or anything else that is large."""
+    code = (
+        "import sys\n"
+        "from ercbench.cli import cli\n"
+        f"cli({arguments!r}, standalone_mode=False)\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_resolving_a_recipe_loads_nothing_heavy() -> None:
+    """A plugin's hooks return light specs: resolving every recipe needs no torch."""
+    code = (
+        "import sys\n"
+        "from ercbench.catalog import load_catalog\n"
+        "from ercbench.config import resolve\n"
+        "from ercbench.specs import Recipe\n"
+        "catalog = load_catalog()\n"
+        "[resolve(catalog, recipe.name, 'mini', 'meld', {}) for recipe in catalog.all(Recipe)]\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "LOADED []"

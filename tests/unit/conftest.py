@@ -1,0 +1,97 @@
+"""Tiny encoders with random weights, saved as the folders that ``encoder.checkpoint`` may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ARCHITECTURES = ("roberta", "bert", "deberta-v2", "mpnet")
+SPECIALS = ("<pad>", "<s>", "</s>", "<unk>", "<mask>")
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,:;?!'-[]<>()"
+
+
+def tiny_tokenizer() -> Any:
+    """A tokenizer that knows single characters, so that any text gives as many tokens as it has visible characters."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = [*SPECIALS, *LETTERS, *LETTERS[:26].upper()]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        cls_token="<s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_max_length=512,
+    )
+
+
+def tiny_backbone(architecture: str, vocabulary: int) -> Any:
+    """A transformer of two layers of width 32 with random weights, the same ones every time."""
+    import torch
+    import transformers
+
+    size = {
+        "vocab_size": vocabulary,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 48,
+        "pad_token_id": 0,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        match architecture:
+            case "roberta":
+                config = transformers.RobertaConfig(**size, max_position_embeddings=514, type_vocab_size=1)
+                return transformers.RobertaModel(config)
+            case "bert":
+                return transformers.BertModel(transformers.BertConfig(**size, max_position_embeddings=512))
+            case "deberta-v2":
+                return transformers.DebertaV2Model(
+                    transformers.DebertaV2Config(
+                        **size, relative_attention=True, pos_att_type=["p2c", "c2p"], max_position_embeddings=512
+                    )
+                )
+            case _:
+                return transformers.MPNetModel(transformers.MPNetConfig(**size, max_position_embeddings=514))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Architecture -> the folder of a tiny encoder of that kind with its tokenizer, made when first asked for."""
+    folders: dict[str, Path] = {}
+
+    def make(architecture: str = "roberta") -> Path:
+        if architecture not in folders:
+            import transformers
+
+            assert architecture in ARCHITECTURES
+            transformers.utils.logging.disable_progress_bar()
+            folder = tmp_path_factory.mktemp("checkpoints") / architecture
+            tokenizer = tiny_tokenizer()
+            tokenizer.save_pretrained(folder)
+            tiny_backbone(architecture, len(tokenizer)).save_pretrained(folder, safe_serialization=True)
+            folders[architecture] = folder
+        return folders[architecture]
+
+    return make
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums come out the same bit by bit, whatever the machine has to do besides."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
