@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ercbench import __version__
-from ercbench.errors import ErcbenchError
+from ercbench.errors import ErcbenchError, UnknownName
 
 COMMANDS = {
     "run": "Train and score recipes on data sets, and write records.",
@@ -35,12 +35,20 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; an unknown name gets near ones."""
+        """Import one command."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"ercbench.cli.{cmd_name}")
         command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Look a command up; an unknown name suggests near ones."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UnknownName("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing anything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,10 @@ import click
 
 if TYPE_CHECKING:
     from ercbench.grid import Plan, Request
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells use it."""
 
 
 def split_names(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str]:
@@ -77,7 +82,12 @@ def run(**options: Any) -> None:
         _describe(prepared, request)
     if options["dry_run"]:
         return
-    records = [record for _, record in prepared.done] + execute(prepared, request, reporter(quiet))
+    try:
+        new = execute(prepared, request, reporter(quiet))
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The same command goes on after the last finished epoch.", err=True)
+        sys.exit(INTERRUPTED)
+    records = [record for _, record in prepared.done] + new
     if options["as_json"]:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
     elif not quiet:

@@ -9,11 +9,11 @@ import click
 
 @click.command()
 @click.argument("recipe")
-@click.option("--dataset", default="meld", show_default=True, help="Data set it is resolved for.")
+@click.option("--dataset", help="Data set it is resolved for. Default: the first of the benchmark.")
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(recipe: str, dataset: str, track: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
+def show(recipe: str, dataset: str | None, track: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Show every value of a recipe on a data set and track, and where it came from.
 
     \b
@@ -25,11 +25,12 @@ def show(recipe: str, dataset: str, track: str | None, assignments: tuple[str, .
 
     from ercbench.catalog import load_catalog
     from ercbench.config import parse_assignment, resolve
-    from ercbench.grid import default_track
+    from ercbench.grid import ALL, dataset_names, default_track
 
     catalog = load_catalog()
     chosen = track or default_track(catalog)
-    config = resolve(catalog, recipe, chosen, dataset, dict(parse_assignment(text) for text in assignments))
+    target = dataset or dataset_names(catalog, [ALL], sample=False)[0]
+    config = resolve(catalog, recipe, chosen, target, dict(parse_assignment(text) for text in assignments))
     identity = {
         "recipe": config.recipe.name,
         "version": config.recipe.version,

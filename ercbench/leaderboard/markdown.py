@@ -50,7 +50,7 @@ def mean_and_deviation(value: Spread) -> str:
 def link(text: object, path: Path | str) -> Markdown:
     """A link to a file beside the board."""
     target = path.as_posix() if isinstance(path, Path) else path
-    return Markdown(f"[{escape(text)}]({quote(target)})")
+    return Markdown(f"[{escape(text)}]({quote(target, safe='/@')})")
 
 
 def joined(parts: Iterable[object], between: str = ", ") -> Markdown:
