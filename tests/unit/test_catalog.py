@@ -71,7 +71,10 @@ BROKEN = {
     "not a list": ({"losses": 3}, "TypeError"),
     "hook that raises": ({"losses": explode}, "ZeroDivisionError: in the middle of a hook"),
     "half of it sound": ({"losses": [loss("lost")], "recipes": explode}, "ZeroDivisionError"),
-    "made for a later level": ({"level": API_LEVEL + 1, "losses": [loss("lost")]}, f"made for API level {API_LEVEL + 1}"),
+    "made for a later level": (
+        {"level": API_LEVEL + 1, "losses": [loss("lost")]},
+        f"made for API level {API_LEVEL + 1}",
+    ),
     "no level": ({"level": None, "losses": [loss("lost")]}, "made for API level None"),
 }
 
@@ -108,7 +111,9 @@ def test_a_plugin_that_cannot_be_imported_is_kept_apart(plugin: Any) -> None:
     assert catalog.get(LossSpec, "pull").name == "pull"
 
 
-def test_a_plugin_with_a_fault_at_import_is_kept_apart(plugin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_with_a_fault_at_import_is_kept_apart(
+    plugin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So is a module whose own code fails while it is imported."""
     (tmp_path / "faulty_at_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -141,7 +146,9 @@ def test_a_clash_of_names_is_an_error_that_names_both_owners(plugin: Any) -> Non
     """The bare name is refused; ``distribution:name`` finds each; nothing is renamed."""
     ours, theirs = loss("pull", "ours:Pull"), loss("pull", "theirs:Pull")
     catalog = load_catalog([plugin("theirs", losses=[theirs]), plugin("ours", losses=[ours])])
-    with pytest.raises(PluginError, match=r"'pull' is offered by more than one plugin\. Say which: ours:pull and theirs:pull"):
+    with pytest.raises(
+        PluginError, match=r"'pull' is offered by more than one plugin\. Say which: ours:pull and theirs:pull"
+    ):
         catalog.get(LossSpec, "pull")
     assert catalog.get(LossSpec, "ours:pull") == ours
     assert catalog.get(LossSpec, "theirs:pull") == theirs

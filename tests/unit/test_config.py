@@ -32,7 +32,7 @@ class EncoderSettings(Settings):
     """Of the toy encoder."""
 
     width: int = Field(4, ge=1)
-    words: dict[str, str] = {}
+    words: dict[str, str] = Field({})
 
 
 class PullSettings(Settings):
@@ -259,9 +259,7 @@ def test_the_shipped_eacl_is_the_paper() -> None:
 def test_an_unknown_setting_is_refused_with_its_origin_and_what_there_is() -> None:
     """The message names the path, who set it, and the settings known there."""
     message = refused(catalog(recipe()), encoder__widht=3)
-    assert message == (
-        "encoder.widht is no setting. It is set by: --set. Known here: encoder.width, encoder.words."
-    )
+    assert message == ("encoder.widht is no setting. It is set by: --set. Known here: encoder.width, encoder.words.")
     assert "set by: track short" in refused(catalog(recipe(), values={"training.epoch": 3}))
 
 
@@ -341,7 +339,9 @@ def test_a_name_that_two_plugins_offer_can_be_told_apart_in_a_recipe() -> None:
     rival = Plugin("rival-plugin", "1.0", "rival", "rival")
     entries = [Entry(TOY, spec) for kind in (Recipe, TrackSpec, DatasetSpec, RendererSpec, LossSpec, ClassifierSpec)
                for spec in catalog(recipe()).all(kind)]  # fmt: skip
-    both = [Entry(owner, EncoderSpec(name="small", summary="", target=f"{owner.module}:Small")) for owner in (TOY, rival)]
+    both = [
+        Entry(owner, EncoderSpec(name="small", summary="", target=f"{owner.module}:Small")) for owner in (TOY, rival)
+    ]
     found = Catalog([TOY, rival], [*entries, *both])
     assert "rival-plugin:small and toy-plugin:small" in refused(found, PluginError).replace(
         "toy-plugin:small and rival-plugin:small", "rival-plugin:small and toy-plugin:small"

@@ -31,7 +31,9 @@ def dialogue(turns: Sequence[tuple[str, str]] = TALK, labels: Sequence[str | Non
     keys = labels or ["glad"] * len(turns)
     return Dialogue(
         "d",
-        tuple(Utterance(f"toy/train/0/{t}", t, *turn, key) for t, (turn, key) in enumerate(zip(turns, keys, strict=True))),
+        tuple(
+            Utterance(f"toy/train/0/{t}", t, *turn, key) for t, (turn, key) in enumerate(zip(turns, keys, strict=True))
+        ),
     )
 
 
@@ -63,7 +65,9 @@ def test_the_first_turn_has_no_context() -> None:
     assert prompts(dialogue())[0].segments == (f"For utterance: Tea? Ada feels {MASK} ",)
 
 
-@pytest.mark.parametrize(("name", "shown"), [("Monica Geller", "Monica"), ("Joey", "Joey"), (" The  Man ", "The"), ("", "")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [("Monica Geller", "Monica"), ("Joey", "Joey"), (" The  Man ", "The"), ("", "")]
+)
 def test_first_word_of_the_speaker(name: str, shown: str) -> None:
     """Under ``first-word`` a speaker is shown by the first word of the name, in context and query alike."""
     prompt = prompts(dialogue([(name, "Hey."), (name, "You.")]), speaker="first-word")[1]
@@ -141,7 +145,9 @@ def encoder_of(tiny_checkpoint: Callable[[str], Path]) -> Callable[..., EaclEnco
     return lambda **settings: EaclEncoder(EncoderSettings(**settings), LABELS, checkpoint)
 
 
-def test_segments_are_closed_by_a_separator_and_the_first_token_comes_once(encoder_of: Callable[..., EaclEncoder]) -> None:
+def test_segments_are_closed_by_a_separator_and_the_first_token_comes_once(
+    encoder_of: Callable[..., EaclEncoder],
+) -> None:
     """``<s> turn </s> turn </s> query <mask> </s>``, and the position read is the mask's."""
     encoder = encoder_of()
     [token] = encoder.tokenize([Prompt("u", ("ab", "c", f"d {MASK} "), 2, "x")])
@@ -152,7 +158,7 @@ def test_segments_are_closed_by_a_separator_and_the_first_token_comes_once(encod
 
 
 def test_earlier_turns_give_way_to_the_budget_and_oldest_first(encoder_of: Callable[..., EaclEncoder]) -> None:
-    """With 40 tokens: 2 x 4 of the target's own turn and 8 set aside leave 24, room for two turns of 11 and not three."""
+    """Of 40 tokens, twice the target's 4 and 8 more leave 24: room for two turns of 11 and not for three."""
     encoder = encoder_of(max_tokens=40)
     turns = tuple(letter * 10 for letter in "abc")
     [token] = encoder.tokenize([Prompt("u", (*turns, f"d {MASK} "), 3, "xyz")])

@@ -37,7 +37,9 @@ def separation() -> SeparationLoss:
     return SeparationLoss(SeparationSettings(), LABELS, 0)
 
 
-def batch_of(vectors: Tensor, labels: Sequence[int] | Tensor, anchors: Tensor | None = None, **more: Any) -> EncodedBatch:
+def batch_of(
+    vectors: Tensor, labels: Sequence[int] | Tensor, anchors: Tensor | None = None, **more: Any
+) -> EncodedBatch:
     """A batch as the encoder makes it."""
     uids = tuple(str(i) for i in range(len(vectors)))
     gold = torch.as_tensor(labels, dtype=torch.long)
@@ -227,7 +229,10 @@ def test_total_is_the_weighted_sum_of_the_paper(eacl: Config) -> None:
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
     keys = LabelSet.of({"a": "a", "b": "b", "c": "c"})
     total = objective(eacl, keys, 6)(batch_of(vectors, labels, anchors, logits=logits)).total
-    ce = -sum(math.log(math.exp(row[gold]) / sum(map(math.exp, row))) for row, gold in zip(logits.tolist(), labels, strict=True))
+    ce = -sum(
+        math.log(math.exp(row[gold]) / sum(map(math.exp, row)))
+        for row, gold in zip(logits.tolist(), labels, strict=True)
+    )
     contrast = slow_contrastive([*vectors, *anchors], [*labels, 0, 1, 2], 0.1)
     expected = 0.1 * ce / 5 + 0.9 * (contrast.item() + 0.1 * slow_separation(anchors).item())
     assert total.item() == pytest.approx(expected, abs=1e-9)

@@ -71,7 +71,10 @@ def test_the_map_is_linear_norm_relu_linear(make: Make) -> None:
     """Linear(H, H), LayerNorm, ReLU, Linear(H, D), and a head with dropout of its own rate."""
     _, model, _ = make(dropout=0.25)
     assert [type(layer) for layer in model.map] == [nn.Linear, nn.LayerNorm, nn.ReLU, nn.Linear]
-    assert [(layer.in_features, layer.out_features) for layer in model.map if isinstance(layer, nn.Linear)] == [(32, 32), (32, 10)]
+    assert [(layer.in_features, layer.out_features) for layer in model.map if isinstance(layer, nn.Linear)] == [
+        (32, 32),
+        (32, 10),
+    ]
     assert [type(layer) for layer in model.head] == [nn.Dropout, nn.Linear]
     assert model.head[0].p == 0.25
 
@@ -112,7 +115,9 @@ def test_anchors_train_the_map_and_not_the_encoder(make: Make) -> None:
     """By default gradients of the anchors reach the map alone."""
     _, model, _ = make()
     names = reached(model.train().prototypes().pow(2).sum(), model)
-    assert {name for name in names if name.startswith("map.")} == {f"map.{name}" for name, _ in model.map.named_parameters()}
+    assert {name for name in names if name.startswith("map.")} == {
+        f"map.{name}" for name, _ in model.map.named_parameters()
+    }
     assert not {name for name in names if not name.startswith("map.")}
 
 
@@ -130,7 +135,9 @@ def test_label_states_follow_the_encoder_only_when_trainable(make: Make, encodin
     _, model, _ = make(label_encoding=encoding)
     with torch.no_grad():
         before = model.prototypes().clone()
-        model.backbone.embeddings.word_embeddings.weight.add_(torch.randn(model.backbone.embeddings.word_embeddings.weight.shape))
+        model.backbone.embeddings.word_embeddings.weight.add_(
+            torch.randn(model.backbone.embeddings.word_embeddings.weight.shape)
+        )
         assert torch.equal(model.prototypes(), before) is not moves
 
 
@@ -162,12 +169,14 @@ def test_fixed_label_states_travel_with_the_weights(make: Make) -> None:
 
 def test_new_parameters_are_drawn_from_the_global_generator(make: Make) -> None:
     """The same seed builds the same model."""
-    assert all(torch.equal(one, other) for one, other in zip(make()[1].parameters(), make()[1].parameters(), strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip(make()[1].parameters(), make()[1].parameters(), strict=True)
+    )
 
 
-def test_the_encoder_asks_for_weights(tiny_checkpoint: Callable[[str], Path]) -> None:
+def test_the_encoder_asks_for_weights() -> None:
     """Without a checkpoint it says what to set."""
-    with pytest.raises(CheckpointError, match="--set encoder.checkpoint="):
+    with pytest.raises(CheckpointError, match=r"--set encoder\.checkpoint="):
         EaclEncoder(EncoderSettings(), LABELS, None)
 
 
@@ -211,12 +220,16 @@ def test_scores_are_similarities_over_the_temperature() -> None:
 
 def test_the_nearest_anchor_is_the_most_similar() -> None:
     """Nothing is fitted: the anchors as they are, and the best cosine wins, whatever the lengths."""
-    [candidate] = NearestAnchor(NearestAnchorSettings(), LABELS).fit(None, Prototypes(np.diag([1, 9, 0.1]).astype(np.float32)), 0)
+    [candidate] = NearestAnchor(NearestAnchorSettings(), LABELS).fit(
+        None, Prototypes(np.diag([1, 9, 0.1]).astype(np.float32)), 0
+    )
     rows = np.array([[5, 4, 0], [0.1, 0.2, 0.1], [0, 1, 1.1]], dtype=np.float32)
     assert candidate.score(Representation(("a", "b", "c"), rows, rows)).argmax(1).tolist() == [0, 1, 2]
 
 
-def slow_adaptation(train: Representation, anchors: FloatArray, lr: float, temperature: float, epochs: int) -> list[FloatArray]:
+def slow_adaptation(
+    train: Representation, anchors: FloatArray, lr: float, temperature: float, epochs: int
+) -> list[FloatArray]:
     """Adam by hand, in float64, over the whole split at once; the gradient by its formula, row by row."""
     a, z = anchors.astype(np.float64), train.vectors.astype(np.float64)
     first, second = np.zeros_like(a), np.zeros_like(a)

@@ -195,5 +195,9 @@ def test_removing_forgets_everything(tmp_path: Path) -> None:
 
 def test_a_refused_process_raises_a_usage_error(tmp_path: Path) -> None:
     """Also where both are in one process: two objects, one run."""
-    with Unfinished(tmp_path / "run"), pytest.raises(UsageError, match="at this very run"), Unfinished(tmp_path / "run"):
+    with (
+        Unfinished(tmp_path / "run"),
+        pytest.raises(UsageError, match="at this very run"),
+        Unfinished(tmp_path / "run"),
+    ):
         pass

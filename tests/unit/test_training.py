@@ -205,7 +205,9 @@ def test_gradients_are_clipped(tmp_path: Path, optimizers: list[optim.Optimizer]
     norms: list[float] = []
 
     def measure(optimizer: optim.Optimizer, *_: object) -> None:
-        squares = [p.grad.pow(2).sum() for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        squares = [
+            p.grad.pow(2).sum() for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+        ]
         norms.append(float(torch.stack(squares).sum().sqrt()))
 
     class Watched(Words):
@@ -217,7 +219,14 @@ def test_gradients_are_clipped(tmp_path: Path, optimizers: list[optim.Optimizer]
     for clip in (1e9, 1e-3):
         norms.clear()
         model = Toy()
-        train(model, objective(), Watched(), settings(epochs=1, clip_norm=clip), Scores(model, [0.0]), around(tmp_path / str(clip)))
+        train(
+            model,
+            objective(),
+            Watched(),
+            settings(epochs=1, clip_norm=clip),
+            Scores(model, [0.0]),
+            around(tmp_path / str(clip)),
+        )
         assert len(norms) == 3
         assert max(norms) < 1.001e-3 if clip < 1 else min(norms) > 1e-2
 
@@ -237,7 +246,9 @@ def test_the_total_is_the_weighted_sum_and_the_parts_are_not_weighted() -> None:
             return LossOutput(batch.vectors.sum() * self.value)
 
     vectors = torch.ones(1, 1, requires_grad=True)
-    output = Objective({"one": (2.0, Constant(5.0)), "sup.con": (3.0, Constant(7.0))})(EncodedBatch(("u",), vectors, vectors))
+    output = Objective({"one": (2.0, Constant(5.0)), "sup.con": (3.0, Constant(7.0))})(
+        EncodedBatch(("u",), vectors, vectors)
+    )
     assert {name: part.item() for name, part in output.parts.items()} == {"one": 5.0, "sup.con": 7.0}
     assert output.total.item() == 2 * 5 + 3 * 7
     assert torch.autograd.grad(output.total, vectors)[0].item() == 31
@@ -281,7 +292,9 @@ def test_a_loss_that_is_not_finite_ends_training(tmp_path: Path, value: float) -
 
     model, source = Toy(), Words()
     scores = Scores(model, [0.1] * 4)
-    with pytest.raises(TrainingError, match=r"The loss \w+ is not finite\. Got (nan|-?inf) in epoch 2.*Lower the learning"):
+    with pytest.raises(
+        TrainingError, match=r"The loss \w+ is not finite\. Got (nan|-?inf) in epoch 2.*Lower the learning"
+    ):
         train(model, Objective({"breaks": (1.0, Breaks())}), source, settings(), scores, around(tmp_path))
     assert (source.epochs, len(scores.weights)) == (2, 1)
     saved = Unfinished(tmp_path / "run").load()
@@ -311,7 +324,9 @@ def test_losses_are_computed_in_float32(tmp_path: Path) -> None:
             return LossOutput(batch.vectors.sum())
 
     model = Half()
-    train(model, Objective({"looks": (1.0, Looks())}), Words(), settings(epochs=1), Scores(model, [0.1]), around(tmp_path))
+    train(
+        model, Objective({"looks": (1.0, Looks())}), Words(), settings(epochs=1), Scores(model, [0.1]), around(tmp_path)
+    )
     assert seen == {torch.float32}
 
 
@@ -357,7 +372,14 @@ def test_training_is_a_function_of_the_seed(tmp_path: Path) -> None:
     for number, seed in enumerate((1, 1, 2)):
         model, losses = Toy(), objective()
         torch.manual_seed(number)
-        train(model, losses, Words(), settings(), Scores(model, [0.1, 0.2, 0.3, 0.4]), around(tmp_path / str(number), seed))
+        train(
+            model,
+            losses,
+            Words(),
+            settings(),
+            Scores(model, [0.1, 0.2, 0.3, 0.4]),
+            around(tmp_path / str(number), seed),
+        )
         weights.append(dict(model.state_dict()))
     assert_same(weights[0], weights[1])
     assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
@@ -381,7 +403,11 @@ def finish(folder: Path, scores: Sequence[float]) -> tuple[dict[str, Tensor], di
     return dict(model.state_dict()), dict(losses.state_dict()), trained
 
 
-SCORES = {"last is best": [0.1, 0.2, 0.3, 0.4], "first is best": [0.4, 0.1, 0.2, 0.3], "second is best": [0.2, 0.4, 0.3, 0.1]}
+SCORES = {
+    "last is best": [0.1, 0.2, 0.3, 0.4],
+    "first is best": [0.4, 0.1, 0.2, 0.3],
+    "second is best": [0.2, 0.4, 0.3, 0.1],
+}
 
 
 @pytest.mark.parametrize("scores", SCORES.values(), ids=SCORES)
@@ -424,7 +450,9 @@ def test_a_run_may_be_interrupted_again_and_again(tmp_path: Path) -> None:
     for done in range(3):
         part = Toy(seed=done)
         with pytest.raises(KeyboardInterrupt):
-            train(part, objective(done), Words(), settings(), Scores(part, scores[done:], 2), around(tmp_path / "parts"))
+            train(
+                part, objective(done), Words(), settings(), Scores(part, scores[done:], 2), around(tmp_path / "parts")
+            )
     finish(tmp_path / "parts", scores[3:])
     weights, _, trained = finish(tmp_path / "parts", [])
     assert_same(weights, dict(model.state_dict()))
@@ -441,7 +469,9 @@ class Split:
         self.encoder = encoder
         self.gold = {str(i): i % 2 for i in range(8)}
         texts = [("we won" if gold else "we lost it all") + "!" * i for i, gold in enumerate(self.gold.values())]
-        prompts = [Prompt(str(i), (f"a says: {text}", f"{text} b feels {MASK} "), 1, text) for i, text in enumerate(texts)]
+        prompts = [
+            Prompt(str(i), (f"a says: {text}", f"{text} b feels {MASK} "), 1, text) for i, text in enumerate(texts)
+        ]
         self.tokens = encoder.tokenize(prompts)
 
     def batches(self, seed: int) -> Iterable[Batch]:
@@ -455,17 +485,29 @@ def test_a_resumed_run_of_eacl_gives_the_same_bits(
 ) -> None:
     """The same promise for a transformer with dropout, the losses of the recipe, and its optimizer's state."""
     words = LabelSet.of({"grim": "grim", "glad": "joyful"})
-    encoder = EaclEncoder(EncoderSettings(width=8, label_encoding=labels), words, locate(str(tiny_checkpoint("roberta")), ()))  # type: ignore[arg-type]
+    encoder = EaclEncoder(
+        EncoderSettings(width=8, label_encoding=labels), words, locate(str(tiny_checkpoint("roberta")), ())
+    )  # type: ignore[arg-type]
     config = resolve(load_catalog(), "eacl", "mini", "meld-sample", {})
     found: list[dict[str, Tensor]] = []
     for seed, name, stop_at in ((0, "whole", None), (0, "parts", 2), (5, "parts", None)):
         torch.manual_seed(seed)
         model = encoder.load()
         losses = Objective(
-            {key: (loss.weight, load_target(loss.part.spec.target)(loss.part.settings, words, 8)) for key, loss in config.losses.items()}
+            {
+                key: (loss.weight, load_target(loss.part.spec.target)(loss.part.settings, words, 8))
+                for key, loss in config.losses.items()
+            }
         )
         try:
-            train(model, losses, Split(encoder), settings(epochs=3), Scores(model, [0.1, 0.2, 0.3][bool(seed) :], stop_at), around(tmp_path / name))
+            train(
+                model,
+                losses,
+                Split(encoder),
+                settings(epochs=3),
+                Scores(model, [0.1, 0.2, 0.3][bool(seed) :], stop_at),
+                around(tmp_path / name),
+            )
         except KeyboardInterrupt:
             continue
         found.append(dict(model.state_dict()))
