@@ -126,8 +126,9 @@ def test_a_record_of_other_settings_is_never_lost(ercbench_command: Path, minilm
 def test_all_problems_are_reported_at_once(ercbench_command: Path, tmp_path: Path) -> None:
     """Missing data sets and bad values come in one message, before anything is started."""
     found = ercbench(
-        ercbench_command, tmp_path, "run", "eacl", "--dataset", "meld,iemocap", "--track", "mini", "--data-dir", ".", code=3
-    )
+        ercbench_command, tmp_path, "run", "eacl", "--dataset", "meld,iemocap", "--track", "mini", "--data-dir", ".",
+        code=3,
+    )  # fmt: skip
     assert "2 problems" in found.stderr
     assert "meld" in found.stderr
     assert "iemocap" in found.stderr
@@ -198,8 +199,8 @@ def test_trace_needs_only_a_tokenizer(ercbench_command: Path, real_data: Path, t
         pytest.skip("no golden token ids beside the data")
     sample = json.loads(golden.read_text())[0]
     uid = f"{sample['dataset']}/{sample['split']}/{sample['dialogue']}/{sample['turn']}"
-    found = ercbench(
-        ercbench_command, tmp_path, "trace", "eacl", "--dataset", sample["dataset"], "--utterance", uid, "--until", "encoding",
-        "--json", "--data-dir", str(real_data), "--set", f"encoder.checkpoint={real_data / 'tokenizers' / 'roberta-large'}",
-    )  # fmt: skip
+    arguments = ["trace", "eacl", "--dataset", sample["dataset"], "--utterance", uid, "--until", "encoding", "--json"]
+    arguments += ["--data-dir", str(real_data)]
+    arguments += ["--set", f"encoder.checkpoint={real_data / 'tokenizers' / 'roberta-large'}"]
+    found = ercbench(ercbench_command, tmp_path, *arguments)
     assert json.loads(found.stdout)["encoding"]["input_ids"] == sample["input_ids"]
