@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -166,7 +167,8 @@ def _ask(manager: pluggy.PluginManager, module: Any, name: str) -> list[Spec]:
         raise PluginError(f"made for API level {level!r}; this ercbench has level {hookspecs.API_LEVEL}")
     others = [plugin for _, plugin in manager.list_name_plugin()]
     manager.register(module, name)
-    try:
+    with ExitStack() as undo:
+        undo.callback(manager.unregister, module)
         manager.check_pending()
         specs: list[Spec] = []
         for kind, spec_type in KINDS.items():
@@ -176,7 +178,5 @@ def _ask(manager: pluggy.PluginManager, module: Any, name: str) -> list[Spec]:
                 if not isinstance(spec, spec_type):
                     raise PluginError(f"ercbench_{kind} must return {spec_type.__name__}s, got {type(spec).__name__}")
                 specs.append(spec)
-    except BaseException:
-        manager.unregister(module)
-        raise
+        undo.pop_all()  # a sound plugin stays registered
     return specs

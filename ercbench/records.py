@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -222,16 +223,15 @@ def read_predictions(path: Path) -> tuple[tuple[str, ...], Predictions]:
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` to a temporary file beside `path`, sync it, and give it its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as file:
-        try:
+    with ExitStack() as undo:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as file:
+            undo.callback(os.unlink, file.name)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)  # a temporary file is private by default
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.chmod(file.name, 0o644)  # a temporary file is private by default
+        os.replace(file.name, path)
+        undo.pop_all()
 
 
 def sha256_of(text: str) -> str:

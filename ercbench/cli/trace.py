@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,10 +22,7 @@ STAGES = ("data", "rendering", "encoding", "representation", "classifying")
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder with the data sets.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def trace(
-    recipe: str, dataset: str, utterance: str, until: str, track: str | None, assignments: tuple[str, ...],
-    data_dir: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+def trace(recipe: str, **options: Any) -> None:
     """Show what one utterance becomes, stage by stage.
 
     Up to encoding only a tokenizer is needed. The later stages load the pre-trained weights, before any training.
@@ -40,10 +38,10 @@ def trace(
     from ercbench.trace import trace as trace_utterance
 
     catalog = load_catalog()
-    overrides = dict(parse_assignment(text) for text in assignments)
-    config = resolve(catalog, recipe, track or default_track(catalog), dataset, overrides)
-    stages = trace_utterance(catalog, config, utterance, until, data_dir)
-    if as_json:
+    overrides = dict(parse_assignment(text) for text in options["assignments"])
+    config = resolve(catalog, recipe, options["track"] or default_track(catalog), options["dataset"], overrides)
+    stages = trace_utterance(catalog, config, options["utterance"], options["until"], options["data_dir"])
+    if options["as_json"]:
         click.echo(json.dumps(stages, indent=2, ensure_ascii=False))
         return
     for stage, found in stages.items():
