@@ -10,7 +10,12 @@ import click
 
 @click.group()
 def leaderboard() -> None:
-    """Make the leaderboards from the records of runs."""
+    """Make the leaderboards from the records of runs.
+
+    \b
+    Example:
+      ercbench leaderboard build --check
+    """  # noqa: D301
 
 
 @leaderboard.command()

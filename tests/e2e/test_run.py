@@ -66,7 +66,7 @@ def test_kill_in_the_third_epoch_loses_nothing(ercbench_command: Path, minilm: N
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("epoch 2/4"):
+            if line.startswith("epoch 2/4: dev"):
                 time.sleep(0.3)
                 os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL

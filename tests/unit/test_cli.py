@@ -1,0 +1,103 @@
+"""The command line itself: exit codes, messages, progress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ercbench import grid
+from ercbench.cli import COMMANDS, cli, main
+from ercbench.cli.progress import Lines, reporter, written
+from ercbench.errors import DataError
+from ercbench.grid import Plan, Request
+from ercbench.progress import Reporter, Silent
+
+
+@pytest.fixture
+def nothing_to_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan without cells, so that the command alone is tested."""
+    monkeypatch.setattr(grid, "plan", lambda catalog, request: Plan([], [], "mini", Path("r")))
+
+
+def test_ctrl_c_says_how_to_go_on(nothing_to_prepare: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted run ends with 130 and says that the same command goes on."""
+
+    def interrupted(plan: Plan, request: Request, reporter: Reporter) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grid, "execute", interrupted)
+    found = CliRunner().invoke(cli, ["run", "eacl", "--dataset", "meld-sample"])
+    assert found.exit_code == 130
+    assert "The same command goes on after the last finished epoch." in found.stderr
+
+
+def test_our_errors_print_one_message_and_their_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error of ours ends the program with its own code and no traceback."""
+
+    def broken(catalog: object, request: Request) -> Plan:
+        raise DataError("row 3 is broken.")
+
+    monkeypatch.setattr(grid, "plan", broken)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "eacl", "--dataset", "meld-sample"])
+    assert ended.value.code == DataError.exit_code
+    assert capsys.readouterr().err == "ercbench: row 3 is broken.\n"
+
+
+def test_other_errors_are_bugs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is not an error of ours surfaces as it is."""
+
+    def bug(catalog: object, request: Request) -> Plan:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(grid, "plan", bug)
+    with pytest.raises(ZeroDivisionError):
+        main(["run", "eacl", "--dataset", "meld-sample"])
+
+
+def test_unknown_command_suggests_a_near_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt command is met with the nearest one."""
+    with pytest.raises(SystemExit) as ended:
+        main(["leaderbord"])
+    assert ended.value.code == 2
+    assert "Did you mean leaderboard" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    """`--help` works for every command and shows how to call it."""
+    found = CliRunner().invoke(cli, [name, "--help"])
+    assert found.exit_code == 0
+    assert "Example" in found.output
+    assert f"ercbench {name}" in found.output
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "0,", "1.5"])
+def test_bad_seeds_are_refused(value: str) -> None:
+    """Seeds that are no whole numbers from 0 are refused with what was given."""
+    found = CliRunner().invoke(cli, ["run", "eacl", "--seed", value])
+    assert found.exit_code == 2
+    assert repr(value) in found.output
+
+
+def test_plain_lines_say_how_far_and_how_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Away from a terminal, progress is a line now and then with the share done, the time left and the losses."""
+    now = iter([0.0, 10.0, 60.0])
+    monkeypatch.setattr("ercbench.cli.progress.time.monotonic", lambda: next(now))
+    lines = Lines()
+    lines.begin("eacl on meld", 100)
+    lines.advance(10, "epoch 1/3", {"total": 3.456})
+    lines.advance(40, "epoch 1/3", {"total": 3.456})
+    assert capsys.readouterr().err == "eacl on meld\nepoch 1/3: 50 %, 1.0 min left; total 3.46\n"
+
+
+def test_quiet_is_silent() -> None:
+    """`--quiet` watches nothing."""
+    assert isinstance(reporter(quiet=True), Silent)
+    assert written({}) == ""
