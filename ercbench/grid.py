@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,12 @@ def plan(catalog: Catalog, request: Request) -> Plan:
     track = request.track or default_track(catalog)
     errors: list[ErcbenchError] = []
     groups, done = [], []
+    if not _writable(request.results):
+        errors.append(
+            UsageError(
+                f"Records cannot be written there. Got --results {request.results}. Name a folder you may write to."
+            )
+        )
     for config in _configs(catalog, request, track, errors):
         try:
             Device(request.device, config.training.precision)
@@ -158,6 +165,12 @@ def _configs(catalog: Catalog, request: Request, track: str, errors: list[Ercben
             except ErcbenchError as error:
                 errors.append(error)
     return configs
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be written to a folder that may have to be made first."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, RunRecord] | None:

@@ -118,7 +118,7 @@ class Unfinished:
 
         temporary, final = self.folder / f"{name}.tmp", self.folder / name
         save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary)
-        with temporary.open("rb") as file:
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, final)
         return {"name": name, "sha256": _sha256(final)}

@@ -39,7 +39,7 @@ def blocks(path: Path, *languages: str) -> list[str]:
     return [content for language, content in fenced if language in languages]
 
 
-def session(path: Path) -> list[tuple[str, list[str]]]:
+def console(path: Path) -> list[tuple[str, list[str]]]:
     """Every command of a text's console blocks, with the lines that are shown below it."""
     found: list[tuple[str, list[str]]] = []
     for block in blocks(path, "console"):
@@ -64,7 +64,7 @@ def ercbench_commands() -> Iterator[tuple[str, list[str]]]:
     """Every ``ercbench`` command in the shell blocks of all texts: where it stands, and its arguments."""
     for path in TEXTS:
         lines = [line for block in blocks(path, "sh") for line in block.splitlines()]
-        for line in [*lines, *(command for command, _ in session(path))]:
+        for line in [*lines, *(command for command, _ in console(path))]:
             for part in line.split("&&"):
                 words = [word for word in shlex.split(part, comments=True) if not re.match(r"[A-Z_]+=", word)]
                 if words and Path(words[0]).name == "ercbench":
@@ -112,7 +112,7 @@ def test_the_commands_of_a_tutorial_run(path: Path, ercbench_command: Path, mini
         "HF_HUB_OFFLINE": "1",
         "PYTHONIOENCODING": "utf-8",
     }
-    for command, lines in session(path):
+    for command, lines in console(path):
         done = subprocess.run(
             ["bash", "-c", command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, encoding="utf-8", timeout=300, check=False,

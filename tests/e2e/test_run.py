@@ -139,6 +139,15 @@ def test_all_problems_are_reported_at_once(ercbench_command: Path, tmp_path: Pat
     assert "trainin.lr" in found.stderr
 
 
+@pytest.mark.pretrained
+def test_results_that_cannot_be_written_are_refused(ercbench_command: Path, minilm: None, tmp_path: Path) -> None:
+    """A results folder that cannot be made is reported before anything is trained."""
+    (tmp_path / "taken").write_text("a file")
+    found = ercbench(ercbench_command, tmp_path, "run", "eacl", *SMALL, "--results", "taken/results", code=2)
+    assert "Records cannot be written" in found.stderr
+    assert "taken/results" in found.stderr
+
+
 def test_unknown_names_suggest_near_ones(ercbench_command: Path, tmp_path: Path) -> None:
     """A misspelt recipe, data set or track is met with the nearest names."""
     for arguments, near in (
