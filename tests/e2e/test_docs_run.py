@@ -115,7 +115,7 @@ def test_the_commands_of_a_tutorial_run(path: Path, ercbench_command: Path, mini
     for command, lines in console(path):
         done = subprocess.run(
             ["bash", "-c", command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, encoding="utf-8", timeout=300, check=False,
+            text=True, encoding="utf-8", timeout=600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"$ {command}\n{done.stdout}"
         missing = [line for line in lines if not shown(line, done.stdout)]
