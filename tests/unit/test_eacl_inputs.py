@@ -76,7 +76,8 @@ def test_first_word_of_the_speaker(name: str, shown: str) -> None:
 
 def test_speakers_by_appearance() -> None:
     """The first to speak is Roy, the second Weldon, whoever they are; a third is told apart by number."""
-    shown = prompts(dialogue(), speaker="by-appearance")[4].segments
+    talk = [("Cy", "Tea?"), ("Bob", "No."), ("Cy", "Coffee?"), ("Ada", "Me too."), ("Bob", "Go on, then.")]
+    shown = prompts(dialogue(talk), speaker="by-appearance")[4].segments
     assert [segment.split(" says")[0] for segment in shown[:-1]] == ["Roy", "Weldon", "Roy", "Speaker 3"]
     assert shown[-1].endswith(f"Weldon feels {MASK} ")
 
@@ -128,10 +129,15 @@ def test_turns_without_a_label_are_context_and_never_targets() -> None:
 # ---------------------------------------------------------------------------------------------------- the token budget
 
 
-@given(st.lists(st.integers(2, 90), min_size=1, max_size=14), st.sampled_from([256, 64]))
-def test_kept_turns_is_the_rule(lengths: list[int], budget: int) -> None:
-    """The first turn kept is max(s, t - 8), s the smallest start with sum(n_s..n_t) + 8 + n_t within the budget."""
+@given(st.lists(st.integers(2, 90), min_size=1, max_size=14), st.data())
+def test_kept_turns_is_the_rule(lengths: list[int], drawn: st.DataObject) -> None:
+    """The first turn kept is max(s, t - 8), s the smallest start with sum(n_s..n_t) + 8 + n_t within the budget.
+
+    Budgets are drawn near those that some start just meets.
+    """
     t = len(lengths) - 1
+    just = [sum(lengths[s:]) + 8 + lengths[t] for s in range(t + 1)]
+    budget = drawn.draw(st.sampled_from([256, *just]) | st.sampled_from(just).map(lambda tokens: tokens - 1))
     fitting = [s for s in range(t + 1) if sum(lengths[s:]) + 8 + lengths[t] <= budget]
     expected = max(min(fitting, default=t), t - 8)
     window = max(0, t - 8)
@@ -158,12 +164,13 @@ def test_segments_are_closed_by_a_separator_and_the_first_token_comes_once(
 
 
 def test_earlier_turns_give_way_to_the_budget_and_oldest_first(encoder_of: Callable[..., EaclEncoder]) -> None:
-    """Of 40 tokens, twice the target's 4 and 8 more leave 24: room for two turns of 11 and not for three."""
-    encoder = encoder_of(max_tokens=40)
-    turns = tuple(letter * 10 for letter in "abc")
-    [token] = encoder.tokenize([Prompt("u", (*turns, f"d {MASK} "), 3, "xyz")])
-    text = "".join(encoder.tokenizer.convert_ids_to_tokens(list(token.input_ids)))
-    assert text == f"<s>{'b' * 10}</s>{'c' * 10}</s>d<mask></s>"
+    """Of 40 tokens, twice the target's 4 and 8 more leave 24: three turns of 8, separators counted. Of 39, two."""
+    turns = tuple(letter * 7 for letter in "abc")
+    for budget, kept in ((40, turns), (39, turns[1:])):
+        encoder = encoder_of(max_tokens=budget)
+        [token] = encoder.tokenize([Prompt("u", (*turns, f"d {MASK} "), 3, "xyz")])
+        text = "".join(encoder.tokenizer.convert_ids_to_tokens(list(token.input_ids)))
+        assert text == f"<s>{''.join(f'{turn}</s>' for turn in kept)}d<mask></s>"
 
 
 def test_a_long_utterance_is_cut_from_the_left_and_the_mask_survives(encoder_of: Callable[..., EaclEncoder]) -> None:

@@ -165,6 +165,14 @@ def test_rows_without_loss_are_left_out_of_the_mean() -> None:
     assert contrastive(anchors=False)(batch_of(vectors, [0, 0])).total.item() == 0.0
 
 
+def test_the_mean_is_over_the_rows_that_are_kept() -> None:
+    """Two equal vectors opposite a third of another class: at tau 0.05 only the third, -log(1e-8), is above zero."""
+    vectors = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
+    loss = contrastive(0.05, anchors=False)(batch_of(vectors, [0, 0, 1])).total
+    assert loss.item() == pytest.approx(-math.log(1e-8), abs=1e-12)
+    assert loss.item() == pytest.approx(slow_contrastive([*vectors], [0, 0, 1], 0.05).item(), abs=1e-12)
+
+
 def test_the_anchors_of_the_batch_can_be_left_alone() -> None:
     """With ``anchors: false`` no gradient reaches an anchor."""
     vectors, anchors = random_batch(1, [0, 0, 1], 2, 4)
