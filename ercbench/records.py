@@ -1,6 +1,6 @@
 """Stage 7. Scores and everything around them -> a JSON record and a predictions file beside it. No torch here.
 
-A record holds what is needed to run it again and to re-score it. It holds no dialogue text and no path of a machine.
+A record holds what is needed to run it again and to re-score it. It holds no dialogue text.
 Files are written to a temporary file, synced and renamed, so that a file that exists is whole.
 """
 
@@ -35,19 +35,19 @@ class _Frozen(BaseModel):
 class RecipeIdentity(_Frozen):
     """Which method ran. `ranked` is False for a recipe that may not be ranked, whatever its protocol."""
 
-    name: str
-    version: str
-    reference: str
-    ranked: bool
+    name: str = Field(description="its name")
+    version: str = Field(description="raised by its author whenever its numbers could change")
+    reference: str = Field(description="the paper, or how it differs from one")
+    ranked: bool = Field(description="False for a recipe that may never be ranked")
 
 
 class DatasetIdentity(_Frozen):
     """Which data it ran on; `fingerprint` is over the content actually used, so a limited run has another one."""
 
-    name: str
-    version: str
-    fingerprint: str
-    ranked: bool
+    name: str = Field(description="its name")
+    version: str = Field(description="which of the data sets that share a name")
+    fingerprint: str = Field(description="sha256 of who said what with which label, over what was used")
+    ranked: bool = Field(description="False for a sample corpus")
     limit: Annotated[int, Field(ge=1)] | None = Field(None, description="dialogues per split, None for all")
     utterances: dict[str, int] = Field(description="labelled utterances per split")
 
@@ -55,7 +55,7 @@ class DatasetIdentity(_Frozen):
 class Protocol(_Frozen):
     """What was allowed: the split that chose the epoch, the context, the metric."""
 
-    selection_split: str
+    selection_split: str = Field(description="split that chose the epoch and the state of the classifier")
     context_past: Annotated[int, Field(ge=0)] = Field(description="earlier turns")
     context_future: Annotated[int, Field(ge=0)] = Field(0, description="later turns")
     metric: str = Field(description="metric signature")
@@ -64,47 +64,47 @@ class Protocol(_Frozen):
 class EncoderIdentity(_Frozen):
     """Whose weights were fine-tuned. `checkpoint` is the hub id, or the folder's name for a local one."""
 
-    checkpoint: str
-    origin: str
-    sha256: str | None
-    parameters: int
+    checkpoint: str = Field(description="hub id, or the name of a local folder")
+    origin: str = Field(description="package and version, hub and revision, or local folder")
+    sha256: str | None = Field(description="of model.safetensors, where it was a local file")
+    parameters: int = Field(description="of the whole model that was trained")
 
 
 class PluginIdentity(_Frozen):
     """A distribution that took part in the run."""
 
-    distribution: str
-    version: str
+    distribution: str = Field(description="what pip installs")
+    version: str = Field(description="its version")
 
 
 class Environment(_Frozen):
     """What it ran on."""
 
-    device: str
-    hardware: str
-    precision: str
-    python: str
-    packages: dict[str, str]
+    device: str = Field(description="cpu, cuda or mps")
+    hardware: str = Field(description="the GPU, or the processor and its threads")
+    precision: str = Field(description="of the forward pass: bf16 or fp32; losses are always float32")
+    python: str = Field(description="version")
+    packages: dict[str, str] = Field(description="versions by distribution")
 
 
 class ClassScoresRecord(_Frozen):
     """Scores of one emotion."""
 
-    precision: Fraction
-    recall: Fraction
-    f1: Fraction
-    support: Annotated[int, Field(ge=0)]
+    precision: Fraction = Field(description="of utterances predicted so, the share that is")
+    recall: Fraction = Field(description="of utterances that are, the share predicted so")
+    f1: Fraction = Field(description="harmonic mean of both")
+    support: Annotated[int, Field(ge=0)] = Field(description="utterances that carry the label")
 
 
 class ScoresRecord(_Frozen):
-    """Scores of one split, fractions; see `types.Scores`."""
+    """Scores of one split, fractions; unrounded."""
 
-    weighted_f1: Fraction
-    macro_f1: Fraction
-    micro_f1_without_neutral: Fraction
-    accuracy: Fraction
-    per_class: dict[str, ClassScoresRecord]
-    confusion: list[list[int]]
+    weighted_f1: Fraction = Field(description="the headline: F1 per emotion, weighted by support")
+    macro_f1: Fraction = Field(description="mean F1 over emotions")
+    micro_f1_without_neutral: Fraction = Field(description="micro F1 over all emotions but the neutral one")
+    accuracy: Fraction = Field(description="share predicted right")
+    per_class: dict[str, ClassScoresRecord] = Field(description="by label key")
+    confusion: list[list[int]] = Field(description="[i][j]: utterances of label i predicted as j")
 
 
 class SplitScores(_Frozen):
@@ -117,39 +117,39 @@ class SplitScores(_Frozen):
 class EpochRecord(_Frozen):
     """One epoch of training, as seen while training: mean losses, dev score, speed."""
 
-    epoch: Annotated[int, Field(ge=1)]
-    losses: dict[str, float]
-    dev_weighted_f1: Fraction
-    seconds: Seconds
-    utterances_per_second: Annotated[float, Field(ge=0)]
+    epoch: Annotated[int, Field(ge=1)] = Field(description="number, from 1")
+    losses: dict[str, float] = Field(description="mean over the epoch, by name; total is the weighted sum")
+    dev_weighted_f1: Fraction = Field(description="after the epoch")
+    seconds: Seconds = Field(description="of training, without the scoring after it")
+    utterances_per_second: Annotated[float, Field(ge=0)] = Field(description="while training")
 
 
 class Training(_Frozen):
     """How training went, and what was chosen. Counting starts at 1."""
 
-    epochs: list[EpochRecord]
-    chosen_epoch: Annotated[int, Field(ge=1)]
+    epochs: list[EpochRecord] = Field(description="in order")
+    chosen_epoch: Annotated[int, Field(ge=1)] = Field(description="whose weights were kept, from 1")
     candidates_dev_weighted_f1: list[Fraction] = Field(description="dev score of every state of the classifier")
-    chosen_candidate: Annotated[int, Field(ge=1)]
-    effective_batch: Annotated[int, Field(ge=1)]
+    chosen_candidate: Annotated[int, Field(ge=1)] = Field(description="which of them was kept, from 1")
+    effective_batch: Annotated[int, Field(ge=1)] = Field(description="utterances per optimizer step")
     resumed_after_epochs: list[int] = Field(description="finished epochs each time the run was taken up again")
 
 
 class PredictionsFile(_Frozen):
     """The file of scores beside the record."""
 
-    file: str
-    sha256: str
+    file: str = Field(description="name, beside the record")
+    sha256: str = Field(description="of its content")
 
 
 class RunRecord(_Frozen):
-    """One cell of the grid: a recipe on a data set and track with a seed. All of `types.RunRecord` in DESIGN terms."""
+    """One cell of the grid: a recipe on a data set and track with a seed."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = Field(SCHEMA_VERSION, description="of this form")
     recipe: RecipeIdentity
     dataset: DatasetIdentity
-    track: str
-    seed: Annotated[int, Field(ge=0)]
+    track: str = Field(description="its name")
+    seed: Annotated[int, Field(ge=0)] = Field(description="of every random number")
     command: str = Field(description="what makes this record again")
     overrides: dict[str, JsonValue] = Field(description="values given with --set; a run with any is not ranked")
     config: dict[str, JsonValue] = Field(description="every resolved value by dotted path")
