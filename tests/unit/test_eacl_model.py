@@ -111,6 +111,14 @@ def test_a_label_state_is_the_mean_over_all_tokens_of_its_word(
     torch.testing.assert_close(model.prototypes(), model.map(model.label_states), rtol=0, atol=0)
 
 
+def test_label_states_are_made_without_dropout(make: Make, tiny_checkpoint: Callable[[str], Path]) -> None:
+    """Also from an encoder that is handed over in training."""
+    _, model, _ = make()
+    backbone = load_backbone(locate(str(tiny_checkpoint("roberta")), ())).train()
+    labels = {"input_ids": model.label_ids, "attention_mask": model.label_mask}
+    assert torch.equal(EaclModel(EncoderSettings(width=10), backbone, labels).label_states, model.label_states)
+
+
 def test_anchors_train_the_map_and_not_the_encoder(make: Make) -> None:
     """By default gradients of the anchors reach the map alone."""
     _, model, _ = make()

@@ -81,22 +81,35 @@ def test_files_that_are_no_longer_named_are_removed(tmp_path: Path) -> None:
     assert {file.name for file in (tmp_path / "run").iterdir()} == {STATE, "last-4.safetensors", "best-2.safetensors"}
 
 
-def test_a_kill_while_saving_loses_at_most_that_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped after the new weights and before the state that names them: the epoch before is found whole."""
+@pytest.mark.parametrize(
+    ("step", "epochs"),
+    [
+        ("safetensors.torch.save_file", 2),
+        ("os.replace", 2),
+        ("ercbench.resume.write_atomically", 2),
+        ("pathlib.Path.unlink", 3),
+    ],
+    ids=["weights", "weights whole", "state", "cleaning up"],
+)
+def test_a_kill_while_saving_loses_at_most_that_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, epochs: int
+) -> None:
+    """Stopped while the third epoch is saved, at any step of it, the second or the third is found whole."""
     unfinished = save(tmp_path / "run", [0.1, 0.2])
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ercbench.resume.write_atomically", killed)
+    monkeypatch.setattr(step, killed)
     with pytest.raises(KeyboardInterrupt):
         unfinished.save([epoch(1), epoch(2), epoch(3)], tensors(3), {"w": torch.full((2,), 3.0)})
+    monkeypatch.undo()
     found = Unfinished(tmp_path / "run")
     saved = found.load()
     assert saved is not None
-    assert len(saved.epochs) == 2
-    assert torch.equal(saved.last["model.a"], tensors(2)["model.a"])
-    assert torch.equal(found.best()["w"], torch.full((2,), 2.0))
+    assert len(saved.epochs) == epochs
+    assert torch.equal(saved.last["model.a"], tensors(epochs)["model.a"])
+    assert torch.equal(found.best()["w"], torch.full((2,), float(epochs)))
 
 
 def flip(file: Path, position: float) -> None:

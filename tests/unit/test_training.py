@@ -385,6 +385,28 @@ def test_training_is_a_function_of_the_seed(tmp_path: Path) -> None:
     assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
 
 
+def test_every_epoch_has_an_order_of_its_own(tmp_path: Path) -> None:
+    """Each epoch asks for its batches with another seed, which depends on the run's seed and the epoch alone."""
+
+    class Asked(Words):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seeds: list[int] = []
+
+        def batches(self, seed: int) -> Iterable[Batch]:
+            self.seeds.append(seed)
+            return super().batches(seed)
+
+    seeds = []
+    for number, (epochs, seed) in enumerate(((4, 1), (2, 1), (2, 2))):
+        model, source = Toy(), Asked()
+        place = around(tmp_path / str(number), seed)
+        train(model, objective(), source, settings(epochs=epochs), Scores(model, [0.1] * 4), place)
+        seeds.append(source.seeds)
+    assert len(set(seeds[0] + seeds[2])) == 6
+    assert seeds[0][:2] == seeds[1]
+
+
 def test_derived_seeds_differ_by_seed_and_purpose_and_stay_as_they_are() -> None:
     """A seed is 32 bits, and the same on every machine and in every version: records are repeated from it."""
     seeds = {derive_seed(seed, purpose) for seed in range(20) for purpose in ("model", "epoch 1", "classifier")}
