@@ -155,7 +155,7 @@ def _load_plugin(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plug
         specs = _ask(manager, module, f"{distribution}:{point.name}")
         problem = None
     # Anything may go wrong inside somebody else's module; whatever it is must not stop the other plugins.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         specs, problem = [], f"{type(error).__name__}: {error}"
     return Plugin(distribution, version, point.name, point.value, problem), specs
 

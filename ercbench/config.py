@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.catalog import Catalog
 from ercbench.errors import BadSetting, ErcbenchError, Problems
@@ -71,6 +71,8 @@ class Training(Settings):
 
 class LossWeight(BaseModel):
     """The weight of a loss in the total."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     weight: float = 1.0
 
@@ -143,11 +145,12 @@ def lineage(catalog: Catalog, recipe: Recipe) -> list[Recipe]:
     """A recipe and the recipes it is derived from, the base first."""
     chain = [recipe]
     while base := chain[0].base:
-        if base in [link.name for link in chain]:
+        found = catalog.get(Recipe, base)
+        if found in chain:
             raise BadSetting(
                 f"Recipe {recipe.name} is derived from itself through {base}. Its plugin must name another base."
             )
-        chain.insert(0, catalog.get(Recipe, base))
+        chain.insert(0, found)
     return chain
 
 
@@ -173,10 +176,10 @@ def _merge(
     for origin, layer in [*_layers(catalog, recipe, track, dataset), ("--set", dict(overrides))]:
         for path, value in layer.items():
             below = [known for known in values if known.startswith(f"{path}.")]
-            if value is None and below:
-                for known in below:
-                    del values[known], origins[known]
-            else:
+            for known in below:
+                del values[known], origins[known]
+            if value is not None or not below:
+                values.pop(path, None)  # a value set again counts as set last
                 values[path], origins[path] = value, origin
     return values, origins
 
@@ -298,7 +301,8 @@ def _nest(flat: Mapping[str, JsonValue]) -> dict[str, Any]:
     for path, value in flat.items():
         head, _, rest = path.partition(".")
         if rest:
-            nested.setdefault(head, {})[rest] = value
+            known = nested.get(head)
+            nested[head] = {**(known if isinstance(known, dict) else {}), rest: value}
         else:
             nested[head] = value
     return nested

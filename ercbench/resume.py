@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ercbench.errors import UsageError
-from ercbench.records import write_atomically
+from ercbench.records import sha256_of, write_atomically
 from ercbench.types import Epoch
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Unfinished:
 
     def load(self) -> Saved | None:
         """What was saved, or None where there is nothing, or nothing whole."""
-        state = self._state()
+        state = self._state(verify=True)
         if state is None:
             return None
         epochs = tuple(Epoch(**epoch) for epoch in state["epochs"])
@@ -83,7 +83,8 @@ class Unfinished:
         elif state is not None:
             files["best"] = state["files"]["best"]
         content = {"epochs": [asdict(epoch) for epoch in epochs], "resumed_after": self._resumed_after, "files": files}
-        write_atomically(self.folder / STATE, json.dumps(content))
+        text = json.dumps(content)
+        write_atomically(self.folder / STATE, json.dumps({"content": text, "sha256": sha256_of(text)}))
         for file in self.folder.glob("*.safetensors*"):
             if file.name not in {entry["name"] for entry in files.values()}:
                 file.unlink()
@@ -98,10 +99,13 @@ class Unfinished:
         """Forget everything: the run is finished, or starts afresh."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _state(self, verify: bool = True) -> dict[str, Any] | None:
+    def _state(self, verify: bool) -> dict[str, Any] | None:
         try:
-            state: dict[str, Any] = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            envelope = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+            if sha256_of(envelope["content"]) != envelope["sha256"]:
+                return None
+            state: dict[str, Any] = json.loads(envelope["content"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not what `save` writes
             return None
         if verify and any(_sha256(self.folder / file["name"]) != file["sha256"] for file in state["files"].values()):
             return None

@@ -28,9 +28,9 @@ class Spec(BaseModel):
 
 
 class Settings(BaseModel):
-    """Base of a part's own settings: frozen, every field with a type, a default and a description."""
+    """Base of a part's own settings: frozen, finite, every field with a type, a default and a description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SplitFile(BaseModel):

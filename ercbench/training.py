@@ -212,7 +212,7 @@ def derive_seed(seed: int, purpose: str) -> int:
 
 def _means(sums: Mapping[str, Tensor], seen: int, epoch: int, step: int) -> dict[str, float]:
     means = {name: float(value) / seen for name, value in sums.items()}
-    for name, value in means.items():
+    for name, value in reversed(means.items()):  # the guilty loss before the total
         if not math.isfinite(value):
             where = f"epoch {epoch}" + (f", by step {step}" if step else "")
             raise TrainingError(

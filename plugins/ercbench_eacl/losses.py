@@ -69,7 +69,8 @@ class AnchorContrastiveLoss(nn.Module):
         positives = (exponentials * (same & others)).sum(1)  # (U,)
         negatives = (exponentials * ~same).sum(1)  # (U,)
         count = (same & others).sum(1).clamp_min(1)  # (U,)
-        share = positives / (positives + negatives).clamp_min(torch.finfo(rows.dtype).tiny)  # (U,)
+        total = positives + negatives  # (U,)
+        share = positives / torch.where(total > 0, total, 1)  # (U,), zero for a row that stands alone
         losses = -torch.log(share / count + EPSILON)  # (U,)
         kept = losses > 0
         # Without a kept row the sum is zero and still has a graph.

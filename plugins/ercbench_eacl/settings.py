@@ -26,7 +26,7 @@ class EncoderSettings(Settings):
     """The pre-trained encoder, what is read from it, and the projection."""
 
     checkpoint: str = Field(
-        "princeton-nlp/sup-simcse-roberta-large", description="Hugging Face hub id, or a local folder"
+        "princeton-nlp/sup-simcse-roberta-large", min_length=1, description="Hugging Face hub id, or a local folder"
     )
     max_tokens: Annotated[int, Field(ge=16)] = Field(256, description="token budget of a sequence")
     read: Literal["mask", "first"] = Field("mask", description="position whose hidden state is h")
