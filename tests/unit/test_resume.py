@@ -214,3 +214,11 @@ def test_a_refused_process_raises_a_usage_error(tmp_path: Path) -> None:
         Unfinished(tmp_path / "run"),
     ):
         pass
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "3", "{}", '{"content": "{}", "sha256": "x"}'])
+def test_a_state_file_of_another_kind_counts_as_none(tmp_path: Path, text: str) -> None:
+    """A state file that `save` did not write is not taken up."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.json").write_text(text)
+    assert Unfinished(tmp_path / "run").load() is None
