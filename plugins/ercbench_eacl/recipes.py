@@ -11,7 +11,7 @@ PAPER = (
     "Findings of NAACL 2024, arXiv 2403.20289"
 )
 
-# A few hundred utterances need larger steps and more of them, and fewer passes keep the demonstration short.
+# A few hundred utterances need larger steps and more of them; one pass keeps the demonstration short.
 SAMPLE: dict[str, JsonValue] = {
     "training.batch_size": 8,
     "training.encoder_lr": 2e-4,
