@@ -16,7 +16,7 @@ SAMPLE: dict[str, JsonValue] = {
     "training.batch_size": 8,
     "training.encoder_lr": 2e-4,
     "training.lr": 1e-3,
-    "training.epochs": 2,
+    "training.epochs": 1,
 }
 
 EACL = Recipe(
