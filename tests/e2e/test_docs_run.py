@@ -143,7 +143,7 @@ def test_rows_shown_are_rows_of_the_bundled_files() -> None:
 def test_python_blocks_compile(path: Path) -> None:
     """Every Python block of a text is Python."""
     for block in blocks(path, "python"):
-        compile(block, path.name, "exec")
+        assert compile(block, path.name, "exec")
 
 
 def test_python_example_calls_what_there_is() -> None:

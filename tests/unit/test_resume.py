@@ -193,8 +193,8 @@ def test_the_lock_is_released_when_a_run_fails(tmp_path: Path) -> None:
 
 def test_runs_do_not_stand_in_each_others_way(tmp_path: Path) -> None:
     """Another run, another lock."""
-    with Unfinished(tmp_path / "run-1"), Unfinished(tmp_path / "run-2"):
-        pass
+    with Unfinished(tmp_path / "run-1") as first, Unfinished(tmp_path / "run-2") as second:
+        assert first.folder != second.folder
 
 
 def test_removing_forgets_everything(tmp_path: Path) -> None:
