@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         SplitFile,
         TrackSpec,
     )
+    from ercbench.transformer import states_at
     from ercbench.types import (
         MASK,
         SPLITS,
@@ -113,9 +114,10 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "load_tokenizer",
     "pad",
     "run",
+    "states_at",
 ]
 
-_HOMES = ("types", "hookspecs", "specs", "errors", "ports", "records", "checkpoints", "encoding", "api")
+_HOMES = ("types", "hookspecs", "specs", "errors", "ports", "records", "checkpoints", "encoding", "transformer", "api")
 
 
 def __getattr__(name: str) -> Any:

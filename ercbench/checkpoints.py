@@ -87,6 +87,8 @@ def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None
     import torch
     from safetensors import SafetensorError
 
+    from ercbench.transformer import use_cpu_dropout
+
     transformers = _transformers()
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint.path, revision=checkpoint.revision)
@@ -110,6 +112,7 @@ def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None
         )
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # nothing reads it, and weights without a gradient are dead weight in every checkpoint
+    use_cpu_dropout(model)
     backbone: nn.Module = model
     return backbone
 

@@ -16,8 +16,11 @@ from ercbench.types import Batch, EncodedBatch, FloatArray, Prompt, Representati
 if TYPE_CHECKING:
     from torch import Tensor
 
-BUCKET_BATCHES = 32
+BUCKET_BATCHES = 64
 """Training batches that are drawn at random before they are sorted by length among themselves."""
+
+SIMILAR = 0.85
+"""Units this much as long as the longest of a batch, or longer, may fill it up."""
 
 
 def tokenize(encoder: Encoder, prompts: Sequence[Prompt]) -> list[Tokens]:
@@ -40,34 +43,38 @@ def tokenize(encoder: Encoder, prompts: Sequence[Prompt]) -> list[Tokens]:
     return tokens
 
 
-def length_buckets(lengths: Sequence[int], batch_size: int, seed: int | None) -> list[list[int]]:
+def length_buckets(
+    lengths: Sequence[int], batch_size: int, seed: int | None, sizes: Sequence[int] | None = None
+) -> list[list[int]]:
     """Plan batches of similar length, so that little is padding.
 
     Args:
-        lengths: tokens per utterance.
-        batch_size: utterances per batch; the last batch may be smaller.
+        lengths: tokens per unit: an utterance, or several that are encoded together.
+        batch_size: utterances per batch at most.
         seed: None gives one fixed order, longest first (memory is then as high as it will get in the first batch).
-            Otherwise utterances are shuffled, cut into stretches of `BUCKET_BATCHES` batches, sorted by length within
+            Otherwise units are shuffled, cut into stretches of `BUCKET_BATCHES` batches, sorted by length within
             a stretch, and the batches shuffled.
+        sizes: utterances per unit; None for one each. A unit is not divided.
 
     Returns:
-        Indices, each once.
+        Indices of units, each once.
     """
     indices = list(range(len(lengths)))
+    sizes = [1] * len(lengths) if sizes is None else sizes
     if seed is None:
         indices.sort(key=lambda i: -lengths[i])
-        return _cut(indices, batch_size)
+        return _cut(indices, batch_size, sizes, lengths)
     rng = random.Random(seed)
     rng.shuffle(indices)
     plan: list[list[int]] = []
-    for stretch in _cut(indices, batch_size * BUCKET_BATCHES):
-        plan += _cut(sorted(stretch, key=lambda i: lengths[i]), batch_size)
+    for stretch in _cut(indices, batch_size * BUCKET_BATCHES, sizes, [0] * len(lengths)):
+        plan += _cut(sorted(stretch, key=lambda i: -lengths[i]), batch_size, sizes, lengths)
     rng.shuffle(plan)
     return plan
 
 
 def pad(tokens: Sequence[Tokens], pad_id: int) -> Mapping[str, Tensor]:
-    """Tokens -> ``input_ids`` (B, T), ``attention_mask`` (B, T), ``position`` (B,), padded on the right."""
+    """Tokens -> ``input_ids`` (B, T), ``attention_mask`` (B, T), ``row`` and ``position`` (B,), padded on the right."""
     import torch
 
     longest = max(len(token.input_ids) for token in tokens)
@@ -77,7 +84,8 @@ def pad(tokens: Sequence[Tokens], pad_id: int) -> Mapping[str, Tensor]:
         input_ids[row, : len(token.input_ids)] = torch.tensor(token.input_ids)
         attention_mask[row, : len(token.input_ids)] = 1
     position = torch.tensor([token.position for token in tokens])  # (B,)
-    return {"input_ids": input_ids, "attention_mask": attention_mask, "position": position}
+    rows = torch.arange(len(tokens))  # (B,)
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "row": rows, "position": position}
 
 
 def batches(
@@ -145,5 +153,25 @@ def _gather(rows: np.ndarray, parts: Sequence[Tensor]) -> FloatArray:
     return in_order
 
 
-def _cut(indices: list[int], size: int) -> list[list[int]]:
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
+def _cut(indices: Sequence[int], size: int, sizes: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+    """Cut into pieces of at most `size` utterances, at least one unit each.
+
+    Where the next unit does not fit, a piece is filled up with the nearest that do and are about as long, so that few
+    pieces are smaller than they may be and little is padding.
+    """
+    pieces: list[list[int]] = []
+    left = list(indices)
+    while left:
+        first, *rest = left
+        piece, left, room = [first], [], size - sizes[first]
+        for place, index in enumerate(rest):
+            if room <= 0 or (left and lengths[index] < SIMILAR * lengths[first]):
+                left += rest[place:]
+                break
+            if sizes[index] <= room:
+                piece.append(index)
+                room -= sizes[index]
+            else:
+                left.append(index)
+        pieces.append(piece)
+    return pieces

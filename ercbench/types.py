@@ -209,7 +209,8 @@ class Tokens:
 class Batch:
     """Examples that go through the encoder together. Dev and test batches carry no labels.
 
-    `inputs` holds ``input_ids`` (B, T), ``attention_mask`` (B, T), ``position`` (B,) for a transformer.
+    `inputs` holds ``input_ids`` (B, T), ``attention_mask`` (B, T), and where each utterance is read, ``row`` and
+    ``position`` (B,), for a transformer.
     """
 
     uids: tuple[str, ...]

@@ -20,6 +20,7 @@ from ercbench import (
     load_backbone,
     load_tokenizer,
     pad,
+    states_at,
 )
 from ercbench_eacl.settings import EncoderSettings
 
@@ -46,10 +47,14 @@ class EaclEncoder:
 
         Before: rendering.py. After: `plan`, `collate`.
         """
+        ids = self.segment_ids(prompts)
+        return [self._assemble(prompt, ids) for prompt in prompts]
+
+    def segment_ids(self, prompts: Sequence[Prompt]) -> dict[str, list[int]]:
+        """Token ids of every distinct text of the prompts, without special tokens."""
         texts = list(dict.fromkeys(text for prompt in prompts for text in (*prompt.segments, prompt.turn)))
         written = [text.replace(MASK, self.tokenizer.mask_token) for text in texts]
-        ids = dict(zip(texts, self._ids(written), strict=True))
-        return [self._assemble(prompt, ids) for prompt in prompts]
+        return dict(zip(texts, self._ids(written), strict=True))
 
     def plan(self, tokens: Sequence[Tokens], batch_size: int, seed: int | None) -> list[list[int]]:
         """Batches of similar length."""
@@ -74,17 +79,23 @@ class EaclEncoder:
 
     def _assemble(self, prompt: Prompt, ids: Mapping[str, list[int]]) -> Tokens:
         """First token, segments each closed by a separator, cut from the left to the budget."""
-        past = [ids[text] for text in prompt.segments[: prompt.query]]
-        kept = past[kept_turns([len(turn) + 1 for turn in past], len(ids[prompt.turn]) + 1, self.settings.max_tokens) :]
+        kept = prompt.segments[self.first_turn(prompt, ids) : prompt.query + 1]
         sequence = [self.tokenizer.cls_token_id]
-        for segment in (*kept, ids[prompt.segments[prompt.query]]):
-            sequence += [*segment, self.tokenizer.sep_token_id]
+        for segment in kept:
+            sequence += [*ids[segment], self.tokenizer.sep_token_id]
         sequence = sequence[-self.settings.max_tokens :]
-        position = 0
-        if self.settings.read == "mask":
-            # The last one: dialogue text may hold the characters of a mask token.
-            position = len(sequence) - 1 - sequence[::-1].index(self.tokenizer.mask_token_id)
-        return Tokens(prompt.uid, tuple(sequence), position)
+        return Tokens(prompt.uid, tuple(sequence), self.read_position(sequence))
+
+    def first_turn(self, prompt: Prompt, ids: Mapping[str, list[int]]) -> int:
+        """Index of the first segment that the token budget keeps."""
+        past = [len(ids[text]) + 1 for text in prompt.segments[: prompt.query]]
+        return kept_turns(past, len(ids[prompt.turn]) + 1, self.settings.max_tokens)
+
+    def read_position(self, sequence: Sequence[int]) -> int:
+        """Where h is read: the last mask, since dialogue text may hold the characters of a mask token, or the start."""
+        if self.settings.read == "first":
+            return 0
+        return len(sequence) - 1 - sequence[::-1].index(self.tokenizer.mask_token_id)
 
 
 def kept_turns(past: Sequence[int], target: int, budget: int) -> int:
@@ -139,9 +150,12 @@ class EaclModel(nn.Module):
 
     def forward(self, batch: Batch) -> EncodedBatch:
         """Batch -> EncodedBatch."""
-        inputs = batch.inputs
-        states = self._states(inputs["input_ids"], inputs["attention_mask"])  # (B, T, H)
-        hidden = states[torch.arange(len(states), device=states.device), inputs["position"]]  # (B, H)
+        inputs = dict(batch.inputs)
+        rows, positions = inputs.pop("row"), inputs.pop("position")  # (B,)
+        if "position_ids" in inputs:  # shared context
+            inputs["position_ids"] = inputs["position_ids"] + self.position_offset
+            inputs["attention_mask"] = additive(inputs["attention_mask"], self.label_states.dtype)
+        hidden = states_at(self.backbone, inputs, rows, positions)  # (B, H)
         return EncodedBatch(
             uids=batch.uids,
             hidden=hidden,
@@ -151,6 +165,12 @@ class EaclModel(nn.Module):
             labels=batch.labels,
         )
 
+    @property
+    def position_offset(self) -> int:
+        """What the encoder calls position 0: RoBERTa counts from behind its padding index."""
+        padding = self.backbone.embeddings.position_embeddings.padding_idx  # type: ignore[union-attr]
+        return 0 if padding is None else int(padding) + 1  # type: ignore[arg-type]
+
     def prototypes(self) -> Tensor:
         """The anchors a_k = map(e_k), (C, D)."""
         states = self._encode_labels() if self.trainable_labels else self.label_states
@@ -158,10 +178,16 @@ class EaclModel(nn.Module):
         return anchors
 
     def _encode_labels(self) -> Tensor:
-        states = self._states(self.label_ids, self.label_mask)  # (C, T, H)
+        output = self.backbone(input_ids=self.label_ids, attention_mask=self.label_mask)
+        states = output.last_hidden_state  # (C, T, H)
         weights = self.label_mask.unsqueeze(-1).to(states.dtype)  # (C, T, 1)
-        return (states * weights).sum(1) / weights.sum(1)  # (C, H)
+        encoded: Tensor = (states * weights).sum(1) / weights.sum(1)  # (C, H)
+        return encoded
 
-    def _states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        output: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return output
+
+def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean attention mask as numbers to add to the scores: 0 where true, else the least number there is.
+
+    Done once per batch; attention would do it in every layer.
+    """
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min)

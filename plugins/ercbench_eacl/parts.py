@@ -25,6 +25,13 @@ ENCODERS = (
         settings=settings.EncoderSettings,
         reference=f"{PAPER}, sections 3.2 and 3.3",
     ),
+    EncoderSpec(
+        name="dialogue-shared",
+        summary="The encoder eacl with shared context: a dialogue is encoded once, all its utterances in one pass",
+        target="ercbench_eacl.shared:DialogueSharedEncoder",
+        settings=settings.SharedEncoderSettings,
+        reference=f"{PAPER}, sections 3.2 and 3.3; the sharing is this project's",
+    ),
 )
 
 LOSSES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ercbench import Settings
 
@@ -36,6 +36,20 @@ class EncoderSettings(Settings):
     )
     dropout: Rate = Field(0.1, description="on h before the linear head")
     attention_dropout: Rate | None = Field(None, description="None keeps the checkpoint's own rate")
+
+
+class SharedEncoderSettings(EncoderSettings):
+    """The encoder of shared context: that of EACL, and how much of a dialogue is encoded at once."""
+
+    stretch_tokens: Annotated[int, Field(ge=32)] = Field(
+        384, description="positions of a stretch of dialogue; no more than the encoder has"
+    )
+
+    @model_validator(mode="after")
+    def _prompt_fits(self) -> SharedEncoderSettings:
+        if self.max_tokens >= self.stretch_tokens:
+            raise ValueError(f"stretch_tokens must be more than max_tokens, which is {self.max_tokens}")
+        return self
 
 
 class AnchorContrastiveSettings(Settings):
