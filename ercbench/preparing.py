@@ -55,9 +55,9 @@ class Prepared:
 
     @property
     def steps(self) -> int:
-        """Training steps of a whole run."""
-        batches = -(-len(self.tokens["train"]) // self.config.training.batch_size)
-        return self.config.training.epochs * batches
+        """Training steps of a whole run, as the first epoch's plan has them."""
+        plan = self.encoder.plan(self.tokens["train"], self.config.training.batch_size, 0)
+        return self.config.training.epochs * len(plan)
 
 
 def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int | None) -> Prepared:
