@@ -74,9 +74,14 @@ class Device:
 
     def move(self, batch: Batch) -> Batch:
         """Batch -> the same batch on this device."""
-        inputs = {name: tensor.to(self.torch_device, non_blocking=True) for name, tensor in batch.inputs.items()}
-        labels = None if batch.labels is None else batch.labels.to(self.torch_device, non_blocking=True)
-        return Batch(batch.uids, inputs, labels)
+        inputs = {name: self._send(tensor) for name, tensor in batch.inputs.items()}
+        return Batch(batch.uids, inputs, None if batch.labels is None else self._send(batch.labels))
+
+    def _send(self, tensor: Tensor) -> Tensor:
+        """To a GPU from pinned memory, so that the copy runs beside the computation."""
+        if self.name == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.torch_device, non_blocking=True)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The forward pass in this run's precision."""
