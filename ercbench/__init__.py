@@ -124,8 +124,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         for home in _HOMES:
             module = import_module(f"ercbench.{home}")
-            if name in vars(module):
-                return vars(module)[name]
+            if hasattr(module, name):
+                return getattr(module, name)
     raise AttributeError(f"module 'ercbench' has no attribute {name!r}")
 
 

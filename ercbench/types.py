@@ -20,19 +20,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor
+
+    FloatArray = npt.NDArray[np.float32]
+    IntArray = npt.NDArray[np.int64]
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 MASK = "\N{OBJECT REPLACEMENT CHARACTER}"
 """Stands for the tokenizer's own mask token in a `Prompt`; a renderer removes it from dialogue text."""
@@ -330,3 +329,13 @@ class Checkpoint:
     origin: str
     sha256: str | None = None
     revision: str | None = None
+
+
+def __getattr__(name: str) -> Any:
+    """``FloatArray`` and ``IntArray``, made when first asked for: numpy is a third of the start-up of a short command."""
+    if name not in ("FloatArray", "IntArray"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import numpy as np
+    import numpy.typing as npt
+
+    return npt.NDArray[np.float32 if name == "FloatArray" else np.int64]
