@@ -332,10 +332,10 @@ class Checkpoint:
 
 
 def __getattr__(name: str) -> Any:
-    """``FloatArray`` and ``IntArray``, made when first asked for: numpy is a third of the start-up of a short command."""
+    """``FloatArray`` and ``IntArray``, made when first asked for, so that short commands load no numpy."""
     if name not in ("FloatArray", "IntArray"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import numpy as np
     import numpy.typing as npt
 
-    return npt.NDArray[np.float32 if name == "FloatArray" else np.int64]
+    return npt.NDArray[np.float32] if name == "FloatArray" else npt.NDArray[np.int64]
