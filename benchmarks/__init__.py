@@ -1,0 +1,5 @@
+"""Speed and memory, measured as ratios on the same work in one run: ``python -m benchmarks``.
+
+``naive.py`` is the released training loop, re-created plainly; ``parts/`` measures ours beside it; ``report.py`` writes
+the figures into ``docs/explanation/performance.md``.
+"""
