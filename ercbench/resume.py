@@ -7,9 +7,7 @@ JSON file last: whatever it names is whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from ercbench.errors import UsageError
 from ercbench.records import sha256_of, write_atomically
+from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Epoch
 
 if TYPE_CHECKING:
@@ -107,30 +106,14 @@ class Unfinished:
             state: dict[str, Any] = json.loads(envelope["content"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not what `save` writes
             return None
-        if verify and any(_sha256(self.folder / file["name"]) != file["sha256"] for file in state["files"].values()):
+        if verify and any(
+            sha256_of_file(self.folder / file["name"]) != file["sha256"] for file in state["files"].values()
+        ):
             return None
         return state
 
     def _read(self, name: str) -> Mapping[str, Tensor]:
-        from safetensors.torch import load_file
-
-        tensors: Mapping[str, Tensor] = load_file(self.folder / name)
-        return tensors
+        return read_tensors(self.folder / name)
 
     def _write(self, name: str, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-        from safetensors.torch import save_file
-
-        temporary, final = self.folder / f"{name}.tmp", self.folder / name
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, final)
-        return {"name": name, "sha256": _sha256(final)}
-
-
-def _sha256(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "unreadable"
+        return {"name": name, "sha256": write_tensors(self.folder / name, tensors)}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ercbench import classifying, encoding, records, scoring, training
+from ercbench import classifying, encoding, models, records, scoring, training
 from ercbench.catalog import load_target
 from ercbench.config import Config, Part
 from ercbench.devices import Device
@@ -30,7 +30,9 @@ from ercbench.training import Objective, Surroundings, Trained, derive_seed
 from ercbench.types import Batch, Predictions, Prototypes, Representation, Split
 
 
-def run(prepared: Prepared, seed: int, device: Device, results: Path, reporter: Reporter) -> RunRecord:
+def run(
+    prepared: Prepared, seed: int, device: Device, results: Path, reporter: Reporter, keep_model: bool = True
+) -> RunRecord:
     """Prepared -> RunRecord: train, choose on dev, predict test, score, write the record.
 
     Args:
@@ -39,6 +41,7 @@ def run(prepared: Prepared, seed: int, device: Device, results: Path, reporter: 
         device: where to compute.
         results: folder of records, and of what an unfinished run keeps.
         reporter: who watches.
+        keep_model: whether the trained model is kept beside the record.
 
     Raises:
         TrainingError: a loss is not finite.
@@ -72,7 +75,10 @@ def run(prepared: Prepared, seed: int, device: Device, results: Path, reporter: 
             "started": started.isoformat(timespec="seconds"),
         }
         record = RunRecord.model_validate({**_identity(prepared, seed, device, cell.parameters), **outcome})
-        records.write_record(cell_path(config, seed, results), record, text)
+        path = cell_path(config, seed, results)
+        if keep_model:
+            models.keep(path, cell.model, candidates[kept], record.predictions.sha256)
+        records.write_record(path, record, text)
         unfinished.remove()
     return record
 

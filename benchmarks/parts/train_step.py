@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 import torch
 
+from benchmarks.lanes import Lane
 from benchmarks.machine import MatrixClock
 from benchmarks.naive import NaiveLoop
 from benchmarks.ours import BATCH, OurLoop, prepared, sample, work
 from benchmarks.parts import Options
+from ercbench.preparing import Prepared
 
-
-@dataclass
-class Lane:
-    """One of the loops that take turns: its batches, and the seconds that each took."""
-
-    step: Callable[[Sequence[int]], float]
-    plan: list[list[int]]
-    seconds: list[float] = field(default_factory=list)
-
-    def run(self, index: int) -> None:
-        """One step, timed."""
-        begun = time.perf_counter()
-        self.step(self.plan[index % len(self.plan)])
-        self.seconds.append(time.perf_counter() - begun)
-
-    def rate(self, warm_up: int) -> float:
-        """Utterances per second over the batches measured."""
-        counts = [len(self.plan[i % len(self.plan)]) for i in range(len(self.seconds))]
-        return sum(counts[warm_up:]) / sum(self.seconds[warm_up:])
+Step = Callable[[int], int]
 
 
 def measure(options: Options) -> dict[str, float]:
@@ -46,49 +27,74 @@ def measure(options: Options) -> dict[str, float]:
 
 
 def _measure(dataset: str, options: Options) -> dict[str, float]:
-    rounds, warm_up = (2, 0) if options.quick else (8, 1)
-    exact = OurLoop(prepared("eacl", dataset, options.data_dir))
-    shared = OurLoop(prepared("eacl-shared", dataset, options.data_dir))
-    clock, drawn = MatrixClock(), shuffled(len(exact.ready.tokens["train"]))
-    with tempfile.TemporaryDirectory() as folder:
-        lanes = {
-            "naive": Lane(released_step(exact, released(exact, Path(folder))), drawn[:rounds]),
-            "exact": Lane(exact.step, sample(exact.plan(), rounds)),
-            "shared": Lane(shared.step, sample(shared.plan(), 2 * rounds)),
-        }
-        for index in range(rounds):
-            clock.measure()
-            lanes["naive"].run(index)
-            lanes["exact"].run(index)
-            lanes["shared"].run(2 * index)
-            lanes["shared"].run(2 * index + 1)
-    rates = {name: lane.rate(warm_up * (2 if name == "shared" else 1)) for name, lane in lanes.items()}
-    figures = {f"{name}_utterances_per_second": rate for name, rate in rates.items()}
-    figures |= {f"{name}_ratio": rates[name] / rates["naive"] for name in ("exact", "shared")}
-    for name, loop in (("exact", exact), ("shared", shared)):
-        epoch = [work(loop.batch(indices), loop.model.backbone) for indices in loop.plan()]
-        timed = [work(loop.batch(indices), loop.model.backbone) for indices in lanes[name].plan]
-        utterances = sum(map(len, loop.plan()))
-        figures[f"{name}_tokens_per_utterance"] = sum(batch.tokens for batch in epoch) / utterances
-        figures[f"{name}_padding"] = 1 - sum(batch.tokens for batch in epoch) / sum(batch.padded for batch in epoch)
-        flops = sum(batch.flops for batch in timed) / sum(map(len, lanes[name].plan))
-        figures["matrix_share" if name == "exact" else "shared_matrix_share"] = rates[name] * flops / clock.best
+    rounds, warm_up = (3, 1) if options.quick else (8, 2)
+    clock = MatrixClock()
+    lanes = {
+        "naive": Lane(naive_lane, [dataset, options, rounds]),
+        "exact": Lane(our_lane, ["eacl", dataset, options, rounds]),
+        "shared": Lane(our_lane, ["eacl-shared", dataset, options, rounds]),
+    }
+    for index in range(rounds):
+        clock.measure()
+        for lane in lanes.values():
+            lane.step(index, counted=index >= warm_up)
+    for lane in lanes.values():
+        lane.close()
+    figures = {f"{name}_utterances_per_second": lane.rate for name, lane in lanes.items()}
     figures["matrix_gigaflops"] = clock.best / 1e9
-    figures["step_seconds_median"] = median(lanes["exact"].seconds[warm_up:])
+    for name in ("exact", "shared"):
+        lane = lanes[name]
+        figures[f"{name}_ratio"] = lane.rate / lanes["naive"].rate
+        figures |= {f"{name}_{key}": lane.figures[key] for key in ("tokens_per_utterance", "padding")}
+        share = lane.rate * lane.figures["flops_per_utterance"] / clock.best
+        figures["matrix_share" if name == "exact" else "shared_matrix_share"] = share
     return figures
 
 
-def released(loop: OurLoop, folder: Path) -> NaiveLoop:
-    """The released loop with the encoder, tokens and label states of ours."""
-    ready = loop.ready
+def our_lane(recipe: str, dataset: str, options: Options, rounds: int) -> tuple[Step, dict[str, float]]:
+    """Our loop on batches drawn from an epoch's plan, and what an epoch is made of."""
+    loop = OurLoop(prepared(recipe, dataset, options.data_dir))
+    plan = sample(loop.plan(), rounds)
+    epoch = [work(loop.batch(indices), loop.model.backbone) for indices in loop.plan()]
+    timed = [work(loop.batch(indices), loop.model.backbone) for indices in plan]
+    tokens = sum(batch.tokens for batch in epoch)
+    figures = {
+        "tokens_per_utterance": tokens / len(loop.ready.tokens["train"]),
+        "padding": 1 - tokens / sum(batch.padded for batch in epoch),
+        "flops_per_utterance": sum(batch.flops for batch in timed) / sum(map(len, plan)),
+    }
+
+    def step(number: int) -> int:
+        loop.step(plan[number])
+        return len(plan[number])
+
+    return step, figures
+
+
+def naive_lane(dataset: str, options: Options, rounds: int) -> tuple[Step, dict[str, float]]:
+    """The released loop on the same token ids; its batches are drawn without looking at lengths."""
+    folder = tempfile.mkdtemp()
+    ready = prepared("eacl", dataset, options.data_dir)
+    train = released_step(ready, released(ready, Path(folder)))
+    plan = shuffled(len(ready.tokens["train"]))[:rounds]
+
+    def step(number: int) -> int:
+        train(plan[number])
+        return len(plan[number])
+
+    return step, {}
+
+
+def released(ready: Prepared, folder: Path) -> NaiveLoop:
+    """The released loop with the encoder, tokens and label states of ours; sets nothing that ours sets."""
     assert ready.checkpoint is not None
-    states = loop.model.state_dict()["label_states"].clone()
+    states = ready.encoder.load().state_dict()["label_states"]
     return NaiveLoop(ready.checkpoint, states, ready.encoder.tokenizer.pad_token_id, folder)  # type: ignore[attr-defined]
 
 
-def released_step(loop: OurLoop, naive: NaiveLoop) -> Callable[[Sequence[int]], float]:
+def released_step(ready: Prepared, naive: NaiveLoop) -> Callable[[Sequence[int]], float]:
     """A training step of the released loop on utterances named by index."""
-    tokens, gold = loop.ready.tokens["train"], loop.ready.gold["train"]
+    tokens, gold = ready.tokens["train"], ready.gold["train"]
 
     def step(indices: Sequence[int]) -> float:
         chosen = [tokens[i] for i in indices]

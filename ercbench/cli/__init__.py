@@ -16,6 +16,8 @@ from ercbench.errors import ErcbenchError, UnknownName
 
 COMMANDS = {
     "run": "Train and score recipes on data sets, and write records.",
+    "predict": "Predict the emotions of conversations with a trained model.",
+    "export": "Write a trained model for plain transformers.",
     "list": "List what plugins offer.",
     "show": "Show every value of a recipe, and where it came from.",
     "trace": "Show what one utterance becomes, stage by stage.",

@@ -54,6 +54,9 @@ def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | Non
 )
 @click.option("--dry-run", is_flag=True, help="Check and prepare everything, report every problem, train nothing.")
 @click.option("--force", is_flag=True, help="Run cells again that are done, and replace their records.")
+@click.option(
+    "--no-model", is_flag=True, help="Keep no trained model beside the record; `predict` and `export` need it."
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON at the end, and no progress.")
 def run(**options: Any) -> None:
@@ -114,6 +117,7 @@ def _request(options: dict[str, Any]) -> Request:
         results=options["results"] or results,
         device=options["device"],
         force=options["force"],
+        keep_model=not options["no_model"],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,10 @@ class Anchors:
         scores: FloatArray = (similarity(z, anchors) / self.temperature).numpy()
         return scores
 
+    def tensors(self) -> Mapping[str, FloatArray]:
+        """The anchors."""
+        return {"anchors": self.vectors}
+
 
 class NearestAnchor:
     """argmax_k s(z, a_k), the prediction of stage 1.
@@ -41,6 +45,10 @@ class NearestAnchor:
     def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[Anchors]:
         """Take the anchors as they are."""
         return [Anchors(_require(prototypes).vectors)]
+
+    def restore(self, tensors: Mapping[str, FloatArray]) -> Anchors:
+        """The anchors as they were."""
+        return Anchors(tensors["anchors"])
 
 
 class AnchorAdaptation:
@@ -71,6 +79,10 @@ class AnchorAdaptation:
                 optimizer.step()
             states.append(Anchors(anchors.detach().numpy().copy(), self.settings.temperature))
         return states
+
+    def restore(self, tensors: Mapping[str, FloatArray]) -> Anchors:
+        """The anchors as they were."""
+        return Anchors(tensors["anchors"], self.settings.temperature)
 
 
 def _require(prototypes: Prototypes | None) -> Prototypes:

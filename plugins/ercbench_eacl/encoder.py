@@ -28,6 +28,37 @@ BUDGET_MARGIN = 8
 """Tokens that the released code sets aside when it counts earlier turns."""
 
 
+USAGE = """\
+import torch
+from safetensors.torch import load_file
+from torch.nn.functional import cosine_similarity, layer_norm, linear, relu
+from transformers import AutoModel, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+encoder = AutoModel.from_pretrained(".", add_pooling_layer=False).eval()
+head, classifier = load_file("head.safetensors"), load_file("classifier.safetensors")
+labels = {labels!r}
+
+# Up to eight earlier turns, then the question about the turn after them.
+segments = ["Ann says: Tea?", f"For utterance: No, thank you! Bob feels {{tokenizer.mask_token}} "]
+ids = [tokenizer.cls_token_id]
+for segment in segments:
+    ids += [*tokenizer(segment, add_special_tokens=False)["input_ids"], tokenizer.sep_token_id]
+position = {position}
+
+with torch.no_grad():
+    h = encoder(input_ids=torch.tensor([ids])).last_hidden_state[0, position]
+    if "anchors" in classifier:
+        z = linear(h, head["map.0.weight"], head["map.0.bias"])
+        z = relu(layer_norm(z, z.shape, head["map.1.weight"], head["map.1.bias"]))
+        z = linear(z, head["map.3.weight"], head["map.3.bias"])
+        scores = (1 + cosine_similarity(z, classifier["anchors"])) / 2
+    else:
+        scores = linear(h, head["head.1.weight"], head["head.1.bias"])
+print(labels[int(scores.argmax())], [round(float(score), 5) for score in scores])"""
+"""How an exported model is read without ercbench."""
+
+
 class EaclEncoder:
     """Prompts -> Tokens -> Batches, and the way to the model.
 
@@ -41,6 +72,12 @@ class EaclEncoder:
             raise CheckpointError("The encoder eacl needs weights. Name some: --set encoder.checkpoint=...")
         self.settings, self.labels, self.checkpoint = settings, labels, checkpoint
         self.tokenizer = load_tokenizer(checkpoint)
+
+    @property
+    def usage(self) -> str | None:
+        """Code for the card of an exported model."""
+        position = "0" if self.settings.read == "first" else "ids.index(tokenizer.mask_token_id)"
+        return USAGE.format(labels=list(self.labels.keys), position=position)
 
     def tokenize(self, prompts: Sequence[Prompt]) -> list[Tokens]:
         """Prompts -> Tokens. Every distinct text is tokenised once, however many examples show it.

@@ -86,6 +86,7 @@ class DialogueSharedEncoder(EaclEncoder):
     """
 
     settings: SharedEncoderSettings
+    usage = None
 
     def tokenize(self, prompts: Sequence[Prompt]) -> list[Tokens]:
         """Prompts -> Tokens, dialogues cut into stretches of at most ``stretch_tokens`` positions.

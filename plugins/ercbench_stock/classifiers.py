@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ercbench import FloatArray, LabelSet, PluginError, Prototypes, Representation
 from ercbench_stock.settings import LinearHeadSettings
@@ -30,3 +30,11 @@ class LinearHead:
                 "linear-head needs logits, and this recipe's encoder makes none. Choose another classifier."
             )
         return representation.logits
+
+    def tensors(self) -> Mapping[str, FloatArray]:
+        """Nothing was fitted."""
+        return {}
+
+    def restore(self, tensors: Mapping[str, FloatArray]) -> LinearHead:
+        """Nothing to restore."""
+        return self

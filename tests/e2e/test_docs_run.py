@@ -28,7 +28,7 @@ from ercbench.specs import DatasetSpec, LossSpec, Recipe, TrackSpec
 from ercbench.types import EncodedBatch
 
 ROOT = Path(__file__).parents[2]
-TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
+TUTORIALS = sorted([*(ROOT / "docs" / "tutorial").glob("*.md"), *(ROOT / "docs" / "how-to").glob("*.md")])
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEST_COMMAND = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt ".[mini,test]" && .venv/bin/pytest'
 

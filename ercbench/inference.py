@@ -1,0 +1,129 @@
+"""A trained model on conversations that carry no labels: turns in, emotions with probabilities out, as a stream."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ercbench import classifying, encoding, rendering
+from ercbench.catalog import Catalog
+from ercbench.conversations import Turn
+from ercbench.devices import Device
+from ercbench.errors import DataError
+from ercbench.models import TrainedModel, load
+from ercbench.types import Example, FloatArray, Utterance
+
+REMEMBERED = 100_000
+"""Dialogues whose ids are remembered, to notice one that is not in one piece. Memory is bounded by this."""
+
+
+@dataclass(frozen=True)
+class Emotion:
+    """What was predicted for one turn: the likeliest label, and the probability of each by key."""
+
+    dialogue: str
+    turn: int
+    speaker: str
+    emotion: str
+    probabilities: Mapping[str, float]
+
+
+class Predictor:
+    """A trained model, ready for turns."""
+
+    def __init__(self, catalog: Catalog, record: Path, device: str | None = None) -> None:
+        """Load the model of a record.
+
+        Raises:
+            RecordError, CheckpointError, UsageError: it cannot be loaded, or not there.
+        """
+        self.trained: TrainedModel = load(catalog, record)
+        self.device = Device(device, self.trained.config.training.precision)
+        self.trained.model.to(self.device.torch_device)
+
+    def predict(self, turns: Iterable[Turn], chunk: int = 512, batch_size: int = 32) -> Iterator[Emotion]:
+        """Turns -> emotions, in order; at most `chunk` turns are held at a time.
+
+        Args:
+            turns: the turns of a dialogue one after the other.
+            chunk: turns that are gathered and encoded together; 1 answers every turn at once.
+            batch_size: turns per batch.
+
+        Raises:
+            DataError: whatever reading the turns raises, or a dialogue that is not in one piece. The turns before it
+                have been answered by then.
+        """
+        for gathered, error in _chunks(_examples(turns, self.trained.config.context.past), chunk):
+            if gathered:
+                yield from self._answer(gathered, batch_size)
+            if error:
+                raise error
+
+    def _answer(self, gathered: list[tuple[Turn, Example]], batch_size: int) -> Iterator[Emotion]:
+        """Stages 2 to 5 on a chunk."""
+        trained = self.trained
+        prompts = rendering.render(trained.renderer, [example for _, example in gathered])
+        tokens = encoding.tokenize(trained.encoder, prompts)
+        found = encoding.encode(trained.encoder, trained.model, tokens, self.device, batch_size)
+        scores = classifying.predict(trained.candidate, found, len(trained.labels)).scores  # (N, C)
+        for (turn, example), row in zip(gathered, softmax(scores), strict=True):
+            probabilities = dict(zip(trained.labels, map(float, row), strict=True))
+            emotion = trained.labels[int(row.argmax())]
+            yield Emotion(turn.dialogue, example.target.turn, turn.speaker, emotion, probabilities)
+
+
+def softmax(scores: FloatArray) -> np.ndarray:
+    """Scores (N, C) -> probabilities (N, C), float64."""
+    exponentials = np.exp(scores.astype(np.float64) - scores.max(1, keepdims=True))
+    probabilities: np.ndarray = exponentials / exponentials.sum(1, keepdims=True)
+    return probabilities
+
+
+def _examples(turns: Iterable[Turn], past: int) -> Iterator[tuple[Turn, Example]]:
+    """Each turn with the context that the recipe's protocol allows."""
+    window: deque[Utterance] = deque(maxlen=past)
+    seen: deque[str] = deque(maxlen=REMEMBERED)
+    known: set[str] = set()
+    speakers: list[str] = []
+    dialogue, number, position = None, -1, 0
+    for turn in turns:
+        if turn.dialogue != dialogue:
+            if turn.dialogue in known:
+                raise DataError(
+                    f"{turn.where}: a dialogue must be in one piece. Got {turn.dialogue!r} again after another one. "
+                    "Sort the rows by dialogue, keeping the order of turns."
+                )
+            if len(seen) == REMEMBERED:
+                known.discard(seen[0])
+            seen.append(turn.dialogue)
+            known.add(turn.dialogue)
+            dialogue, number, position = turn.dialogue, number + 1, 0
+            window.clear()
+            speakers.clear()
+        if turn.speaker not in speakers:
+            speakers.append(turn.speaker)
+        target = Utterance(f"input/test/{number}/{position}", position, turn.speaker, turn.text)
+        yield turn, Example(target, tuple(window), (), tuple(speakers))
+        window.append(target)
+        position += 1
+
+
+def _chunks(
+    examples: Iterator[tuple[Turn, Example]], size: int
+) -> Iterator[tuple[list[tuple[Turn, Example]], DataError | None]]:
+    """Lists of at most `size`; an error ends the last one and comes with it, so that nothing before it is lost."""
+    gathered: list[tuple[Turn, Example]] = []
+    try:
+        for example in examples:
+            gathered.append(example)
+            if len(gathered) == size:
+                yield gathered, None
+                gathered = []
+    except DataError as error:
+        yield gathered, error
+        return
+    yield gathered, None
