@@ -32,6 +32,10 @@ class Lane:
         if counted:
             self.utterances, self.seconds = self.utterances + utterances, self.seconds + seconds
 
+    def reset(self) -> None:
+        """Count from zero."""
+        self.utterances, self.seconds = 0, 0.0
+
     @property
     def rate(self) -> float:
         """Utterances per second of the steps that counted."""

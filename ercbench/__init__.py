@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ercbench.api import run
-    from ercbench.checkpoints import load_backbone, load_tokenizer
+    from ercbench.checkpoints import load_backbone, load_tokenizer, token_ids
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
     from ercbench.hookspecs import API_LEVEL, hookimpl
@@ -115,6 +115,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "pad",
     "run",
     "states_at",
+    "token_ids",
 ]
 
 _HOMES = ("types", "hookspecs", "specs", "errors", "ports", "records", "checkpoints", "encoding", "transformer", "api")

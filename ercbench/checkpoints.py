@@ -6,12 +6,14 @@ for in that order. Which of them it was goes into the record.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ercbench.cache import Cache
 from ercbench.errors import CheckpointError
 from ercbench.ports import Encoder
 from ercbench.specs import PackagedCheckpoint
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "model.safetensors"
+WORTH_KEEPING = 1000
+"""Texts; fewer are tokenised as fast as they are read from the cache."""
 HUB_TIMEOUT = 10.0
 """Seconds to wait for the hub's answer to whether it has a model."""
 
@@ -68,6 +72,38 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
                 "--set encoder.checkpoint=..."
             )
     return tokenizer
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of texts, without special tokens; those of many texts are kept in the cache.
+
+    Args:
+        tokenizer: of `load_tokenizer`.
+        texts: any; each is tokenised on its own.
+    """
+
+    def tokenize() -> list[list[int]]:
+        ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if len(texts) < WORTH_KEEPING or backend is None:
+        return tokenize()
+    import numpy as np
+
+    def compute() -> dict[str, np.ndarray]:
+        ids = tokenize()
+        ends = np.cumsum([len(row) for row in ids], dtype=np.int64)
+        return {"ids": np.array([token for row in ids for token in row], dtype=np.int32), "ends": ends}
+
+    key = {
+        "tokenizer": hashlib.sha256(backend.to_str().encode()).hexdigest(),
+        "versions": {name: importlib.metadata.version(name) for name in ("tokenizers", "transformers")},
+        "texts": hashlib.sha256("\0".join([str(len(texts)), *texts]).encode()).hexdigest(),
+    }
+    kept = Cache().arrays("token-ids", key, compute)
+    flat, ends = kept["ids"].tolist(), kept["ends"].tolist()
+    return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def load_backbone(checkpoint: Checkpoint, attention_dropout: float | None = None) -> nn.Module:

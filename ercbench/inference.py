@@ -45,7 +45,7 @@ class Predictor:
         self.device = Device(device, self.trained.config.training.precision)
         self.trained.model.to(self.device.torch_device)
 
-    def predict(self, turns: Iterable[Turn], chunk: int = 512, batch_size: int = 32) -> Iterator[Emotion]:
+    def predict(self, turns: Iterable[Turn], chunk: int = 512, batch_size: int = 16) -> Iterator[Emotion]:
         """Turns -> emotions, in order; at most `chunk` turns are held at a time.
 
         Args:

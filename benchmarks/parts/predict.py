@@ -13,7 +13,7 @@ from benchmarks.parts import Options
 from ercbench import Tokens
 from ercbench.encoding import encode
 
-TURNS, TEXTS = 4, 160
+TURNS, TEXTS = 2, 512
 
 
 def measure(options: Options) -> dict[str, float]:
@@ -46,4 +46,4 @@ def measure(options: Options) -> dict[str, float]:
 
 
 def _ours(loop: OurLoop, tokens: list[Tokens]) -> object:
-    return encode(loop.ready.encoder, loop.model, tokens, loop.device, 64)
+    return encode(loop.ready.encoder, loop.model, tokens, loop.device, 16)

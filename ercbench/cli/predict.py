@@ -30,7 +30,7 @@ CHUNK = 512
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV instead of JSONL.")
 @click.option("--live/--no-live", default=None,
               help="Answer every line at once.  [default: for standard input]")  # fmt: skip
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Turns per batch.")
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Turns per batch.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Default: the fastest there is.")
 def predict(record: Path, file: Path, output: IO[str], **options: Any) -> None:
     """Predict the emotions of conversations with the model of RUN, the path of a record.

@@ -21,6 +21,7 @@ from ercbench import (
     load_tokenizer,
     pad,
     states_at,
+    token_ids,
 )
 from ercbench_eacl.settings import EncoderSettings
 
@@ -72,6 +73,10 @@ class EaclEncoder:
             raise CheckpointError("The encoder eacl needs weights. Name some: --set encoder.checkpoint=...")
         self.settings, self.labels, self.checkpoint = settings, labels, checkpoint
         self.tokenizer = load_tokenizer(checkpoint)
+        # Looked up once: transformers searches for a special token each time it is asked.
+        self.first_id: int = self.tokenizer.cls_token_id
+        self.close_id: int = self.tokenizer.sep_token_id
+        self.mask_id: int = self.tokenizer.mask_token_id
 
     @property
     def usage(self) -> str | None:
@@ -104,22 +109,19 @@ class EaclEncoder:
     def load(self) -> EaclModel:
         """Load the pre-trained weights and encode the label words with them."""
         backbone = load_backbone(self.checkpoint, self.settings.attention_dropout)
-        words = [
-            [self.tokenizer.cls_token_id, *ids, self.tokenizer.sep_token_id] for ids in self._ids(self.labels.texts)
-        ]
+        words = [[self.first_id, *ids, self.close_id] for ids in self._ids(self.labels.texts)]
         tokens = [Tokens(text, tuple(ids), 0) for text, ids in zip(self.labels.texts, words, strict=True)]
         return EaclModel(self.settings, backbone, pad(tokens, self.tokenizer.pad_token_id))
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
+        return token_ids(self.tokenizer, texts)
 
     def _assemble(self, prompt: Prompt, ids: Mapping[str, list[int]]) -> Tokens:
         """First token, segments each closed by a separator, cut from the left to the budget."""
         kept = prompt.segments[self.first_turn(prompt, ids) : prompt.query + 1]
-        sequence = [self.tokenizer.cls_token_id]
+        sequence = [self.first_id]
         for segment in kept:
-            sequence += [*ids[segment], self.tokenizer.sep_token_id]
+            sequence += [*ids[segment], self.close_id]
         sequence = sequence[-self.settings.max_tokens :]
         return Tokens(prompt.uid, tuple(sequence), self.read_position(sequence))
 
@@ -132,7 +134,7 @@ class EaclEncoder:
         """Where h is read: the last mask, since dialogue text may hold the characters of a mask token, or the start."""
         if self.settings.read == "first":
             return 0
-        return len(sequence) - 1 - sequence[::-1].index(self.tokenizer.mask_token_id)
+        return len(sequence) - 1 - sequence[::-1].index(self.mask_id)
 
 
 def kept_turns(past: Sequence[int], target: int, budget: int) -> int:

@@ -182,11 +182,11 @@ class DialogueSharedEncoder(EaclEncoder):
                         f"dialogue-shared needs a renderer that writes a turn in one way. Got two for turn {number}: "
                         f"{texts[number]!r} and, for {prompt.uid}, {text!r}. Set encoder.name=eacl."
                     )
-        return {number: (*ids[text], self.tokenizer.sep_token_id) for number, text in sorted(texts.items())}
+        return {number: (*ids[text], self.close_id) for number, text in sorted(texts.items())}
 
     def _question(self, prompt: Prompt, turns: Mapping[int, tuple[int, ...]], ids: Mapping[str, list[int]]) -> Question:
         """The question of one prompt, with the window that its token budget leaves; its stretch is yet empty."""
-        question = (*ids[prompt.segments[prompt.query]], self.tokenizer.sep_token_id)[-self.settings.max_tokens :]
+        question = (*ids[prompt.segments[prompt.query]], self.close_id)[-self.settings.max_tokens :]
         turn = _turn(prompt)
         token = Question(
             prompt.uid, question, self.read_position(question), turn,
@@ -208,7 +208,7 @@ class DialogueSharedEncoder(EaclEncoder):
         """One row: the first token, the turns, the questions."""
         tokens = [_shared(token) for token in members]
         stretch = tokens[0].stretch
-        pieces = [Piece(FIRST, -1, (0, -1), 0, (self.tokenizer.cls_token_id,))]
+        pieces = [Piece(FIRST, -1, (0, -1), 0, (self.first_id,))]
         starts, position = {}, 1
         for number, ids in stretch.until(max(token.turn for token in tokens)):
             starts[number] = position

@@ -170,7 +170,7 @@ def test_python_returns_the_records(minilm: None, tmp_path: Path, monkeypatch: p
     )
     assert isinstance(record, package.RunRecord)
     assert record.scores.test.weighted_f1 >= 0
-    assert (tmp_path / "leaderboards/records/meld-sample/mini/eacl@1/seed-0.json").is_file()
+    assert (tmp_path / "leaderboards/records/meld-sample/mini/eacl@2/seed-0.json").is_file()
 
 
 @pytest.mark.real_data
