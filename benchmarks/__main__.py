@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 LATEST = Path(__file__).parent / "results" / "latest.json"
+MACHINES = "machines"
+"""Key of what each part was measured on; every other key is a figure."""
 PARTS = ("train_step", "epoch", "loss", "predict", "text", "startup", "growth", "profile")
 
 
@@ -28,24 +30,26 @@ def main(parts: tuple[str, ...], data_dir: Path | None, quick: bool) -> None:
     from benchmarks.machine import description
     from benchmarks.parts import Options
 
+    if data_dir is None:
+        raise click.UsageError(
+            "The figures are of the real data sets. Name their folder: --data-dir, or ERCBENCH_DATA."
+        )
     for name in parts or PARTS:
         click.echo(f"{name} ...")
         figures = import_module(f"benchmarks.parts.{name}").measure(Options(data_dir, quick))
         for key, value in figures.items():
-            click.echo(f"  {name}.{key}: {'not measured' if value is None else f'{value:.4g}'}")
+            click.echo(f"  {key}: {'not measured' if value is None else f'{value:.4g}'}")
         if not quick:
-            _merge(name, {f"{name}.{key}": value for key, value in figures.items()}, description())
+            _merge(name, figures, description())
 
 
 def _merge(part: str, figures: dict[str, float | None], machine: dict[str, object]) -> None:
     """Replace a part's figures in the file, and leave the others."""
-    known = json.loads(LATEST.read_text(encoding="utf-8")) if LATEST.is_file() else {"machines": {}, "figures": {}}
-    kept = {key: value for key, value in known["figures"].items() if not key.startswith(f"{part}.")}
+    known = json.loads(LATEST.read_text(encoding="utf-8")) if LATEST.is_file() else {MACHINES: {}}
+    machines = dict(sorted((known.pop(MACHINES) | {part: machine}).items()))
+    kept = {key: value for key, value in known.items() if key.split(".")[0] != part}
     rounded = {key: value and float(f"{value:.5g}") for key, value in figures.items()}
-    content = {
-        "machines": dict(sorted((known["machines"] | {part: machine}).items())),
-        "figures": dict(sorted((kept | rounded).items())),
-    }
+    content = {MACHINES: machines, **dict(sorted((kept | rounded).items()))}
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

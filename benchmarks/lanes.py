@@ -21,6 +21,7 @@ class Lane:
         self._ours, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(build, tuple(arguments), theirs), daemon=True)
         self._process.start()
+        theirs.close()  # so that a process that ends early is noticed: reading from it then fails
         self.figures: dict[str, float] = self._ours.recv()
         self.utterances = 0
         self.seconds = 0.0

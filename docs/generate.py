@@ -82,7 +82,7 @@ def _between(text: str, marker: str, content: str) -> str:
 
 
 def _figures(latest: Mapping[str, Any]) -> str:
-    figures: dict[str, float | None] = dict(latest["figures"])
+    figures = {key: value for key, value in latest.items() if key != "machines"}
     steps = [
         [title, *(_number(figures.pop(key.format(dataset), None)) for dataset in ("meld", "iemocap"))]
         for key, title in FIGURES.items()

@@ -57,7 +57,9 @@ class Context(Settings):
 class Training(Settings):
     """The training loop."""
 
-    epochs: Count = Field(8, description="passes over the training split")
+    epochs: Annotated[int, Field(ge=0)] = Field(
+        8, description="passes over the training split; 0 leaves the encoder as it was pre-trained"
+    )
     batch_size: Count = Field(64, description="utterances per step")
     encoder_lr: Positive = Field(1e-5, description="learning rate of the pre-trained weights")
     lr: Positive = Field(4e-4, description="learning rate of everything else")
@@ -66,7 +68,7 @@ class Training(Settings):
         0.01, description="none on biases and the encoder's LayerNorm weights"
     )
     clip_norm: Positive = Field(5.0, description="largest gradient norm")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="'auto': bf16 where the device has it")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="'auto': bf16 on a GPU that has it")
 
 
 class LossWeight(BaseModel):

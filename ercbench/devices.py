@@ -37,7 +37,7 @@ class Device:
 
         Args:
             requested: ``cpu``, ``cuda`` or ``mps``; None takes the fastest there is.
-            precision: ``auto``, ``bf16`` or ``fp32``.
+            precision: ``auto`` (bf16 on a GPU that has it), ``bf16`` or ``fp32``.
 
         Raises:
             UsageError: this machine has no such device, or the device no such precision.
@@ -50,10 +50,10 @@ class Device:
         name = requested or available[0]
         if name not in available:
             raise UsageError(f"This machine has no such device. Got --device {name}. Here: {', '.join(available)}.")
-        has_bf16 = name == "cuda" and torch.cuda.is_bf16_supported()
-        if precision == "bf16" and not has_bf16:
-            raise UsageError(f"Device {name} has no bf16. Got training.precision=bf16. Set it to auto or fp32.")
-        self.precision = "bf16" if has_bf16 and precision != "fp32" else "fp32"
+        on_gpu = name == "cuda" and torch.cuda.is_bf16_supported()
+        if precision == "bf16" and not (on_gpu or (name == "cpu" and _cpu_has_bf16())):
+            raise UsageError(f"Device {name} has no bf16. Got precision bf16. Set it to fp32.")
+        self.precision = "bf16" if precision == "bf16" or (on_gpu and precision == "auto") else "fp32"
         # accelerate keeps one state per process, and a second run may want another precision.
         AcceleratorState._reset_state(reset_partial_state=True)
         mixed = "bf16" if self.precision == "bf16" else "no"
@@ -100,6 +100,16 @@ class Device:
     def clip(self, parameters: Iterable[nn.Parameter], norm: float) -> None:
         """Scale gradients down to at most `norm`."""
         self._accelerator.clip_grad_norm_(list(parameters), norm)
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bf16 natively; emulated it would be slower than float32."""
+    import torch
+
+    if not hasattr(torch.cpu, "get_capabilities"):  # older releases of torch do not tell
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _processor() -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ercbench.cache import Cache
 from ercbench.devices import Device
 from ercbench.errors import PluginError
 from ercbench.ports import Encoder, EncoderModel
@@ -146,6 +149,55 @@ def encode(
     return Representation(
         tuple(token.uid for token in tokens), hidden, vectors, _gather(rows, logits) if logits else None
     )
+
+
+def encode_frozen(
+    encoder: Encoder,
+    model: EncoderModel,
+    tokens: Sequence[Tokens],
+    device: Device,
+    batch_size: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Representation:
+    """As `encode`, for a model that is not trained: its vectors are computed once and kept in the cache.
+
+    They are found again under the hash of all they depend on: weights, batches, precision, device and software.
+    """
+    key = {
+        "model": f"{type(model).__module__}.{type(model).__qualname__}",
+        "weights": _digest(sorted(model.state_dict().items())),
+        "batches": _digest(_tensors(encoder, tokens, batch_size)),
+        "device": [device.name, device.precision],
+        "versions": {name: version(name) for name in ("ercbench", "torch", "transformers")},
+    }
+    uids = tuple(token.uid for token in tokens)
+
+    def compute() -> dict[str, np.ndarray]:
+        found = encode(encoder, model, tokens, device, batch_size, advance)
+        arrays = {"hidden": found.hidden, "vectors": found.vectors}
+        return arrays if found.logits is None else {**arrays, "logits": found.logits}
+
+    kept = Cache().arrays("frozen-vectors", key, compute)
+    return Representation(uids, kept["hidden"], kept["vectors"], kept.get("logits"))
+
+
+def _tensors(encoder: Encoder, tokens: Sequence[Tokens], batch_size: int) -> Iterator[tuple[str, Tensor]]:
+    """Everything that the model is given for a split, and for which utterance."""
+    import torch
+
+    for indices in encoder.plan(tokens, batch_size, None):
+        batch = encoder.collate([tokens[i] for i in indices])
+        yield "rows", torch.tensor(indices)
+        yield from sorted(batch.inputs.items())
+
+
+def _digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Hash of tensors with their names, kinds and shapes."""
+    found = hashlib.sha256()
+    for name, tensor in tensors:
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _gather(rows: np.ndarray, parts: Sequence[Tensor]) -> FloatArray:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ercbench import classifying, encoding, rendering
-from ercbench.catalog import Catalog
 from ercbench.conversations import Turn
 from ercbench.devices import Device
 from ercbench.errors import DataError
-from ercbench.models import TrainedModel, load
+from ercbench.models import TrainedModel
 from ercbench.types import Example, FloatArray, Utterance
 
+WHOLE = 4
+"""Chunks that are gathered at most to keep a dialogue in one piece."""
 REMEMBERED = 100_000
 """Dialogues whose ids are remembered, to notice one that is not in one piece. Memory is bounded by this."""
 
@@ -35,22 +35,18 @@ class Emotion:
 class Predictor:
     """A trained model, ready for turns."""
 
-    def __init__(self, catalog: Catalog, record: Path, device: str | None = None) -> None:
-        """Load the model of a record.
-
-        Raises:
-            RecordError, CheckpointError, UsageError: it cannot be loaded, or not there.
-        """
-        self.trained: TrainedModel = load(catalog, record)
-        self.device = Device(device, self.trained.config.training.precision)
-        self.trained.model.to(self.device.torch_device)
+    def __init__(self, trained: TrainedModel, device: Device) -> None:
+        """Take a model of `models.load` to a device, whose precision is that of the predictions."""
+        self.trained, self.device = trained, device
+        trained.model.to(device.torch_device)
 
     def predict(self, turns: Iterable[Turn], chunk: int = 512, batch_size: int = 16) -> Iterator[Emotion]:
-        """Turns -> emotions, in order; at most `chunk` turns are held at a time.
+        """Turns -> emotions, in order; about `chunk` turns are held at a time, and no more than `WHOLE` times as many.
 
         Args:
             turns: the turns of a dialogue one after the other.
-            chunk: turns that are gathered and encoded together; 1 answers every turn at once.
+            chunk: turns that are gathered and encoded together, more where a dialogue would be cut; 1 answers every
+                turn at once.
             batch_size: turns per batch.
 
         Raises:
@@ -115,12 +111,19 @@ def _examples(turns: Iterable[Turn], past: int) -> Iterator[tuple[Turn, Example]
 def _chunks(
     examples: Iterator[tuple[Turn, Example]], size: int
 ) -> Iterator[tuple[list[tuple[Turn, Example]], DataError | None]]:
-    """Lists of at most `size`; an error ends the last one and comes with it, so that nothing before it is lost."""
+    """Lists of about `size`, in which a dialogue is whole unless it is very long, or `size` is 1.
+
+    An error ends the last one and comes with it, so that nothing before it is lost.
+    """
+    most = 1 if size == 1 else WHOLE * size
     gathered: list[tuple[Turn, Example]] = []
     try:
-        for example in examples:
-            gathered.append(example)
-            if len(gathered) == size:
+        for turn, example in examples:
+            if len(gathered) >= size and turn.dialogue != gathered[-1][0].dialogue:
+                yield gathered, None
+                gathered = []
+            gathered.append((turn, example))
+            if len(gathered) == most:
                 yield gathered, None
                 gathered = []
     except DataError as error:

@@ -51,7 +51,8 @@ class Prepared:
         train, dev, test = (len(self.tokens[split]) for split in SPLITS)
         watched = dev + (test if self.config.selection.split == "test" else 0)
         fitted = train if self.config.classifier.spec.needs_training else 0
-        return self.config.training.epochs * (TRAINING_COST * train + watched) + fitted + dev + test
+        untrained = 0 if self.config.training.epochs else dev
+        return self.config.training.epochs * (TRAINING_COST * train + watched) + fitted + untrained + test
 
     @property
     def steps(self) -> int:

@@ -128,7 +128,7 @@ class Training(_Frozen):
     """How training went, and what was chosen. Counting starts at 1."""
 
     epochs: list[EpochRecord] = Field(description="in order")
-    chosen_epoch: Annotated[int, Field(ge=1)] = Field(description="whose weights were kept, from 1")
+    chosen_epoch: Annotated[int, Field(ge=0)] = Field(description="whose weights were kept, from 1; 0: untrained")
     candidates_dev_weighted_f1: list[Fraction] = Field(description="dev score of every state of the classifier")
     chosen_candidate: Annotated[int, Field(ge=1)] = Field(description="which of them was kept, from 1")
     effective_batch: Annotated[int, Field(ge=1)] = Field(description="utterances per optimizer step")

@@ -56,7 +56,7 @@ def run(
             trained = cell.train(unfinished)
         with clock("encoding"):
             train = cell.encode("train", "encoding train") if config.classifier.spec.needs_training else None
-            dev, test = cell.encode("dev", "encoding dev"), cell.encode("test", "encoding test")
+            dev, test = cell.dev(trained), cell.encode("test", "encoding test")
         with clock("classifying"):
             classifier: Classifier = _build(config.classifier, labels)
             prototypes = cell.prototypes(trained)
@@ -123,6 +123,7 @@ class _Cell:
         }
         self.objective = Objective(losses).to(device.torch_device)
         self.selector: Classifier = _build(config.selection_classifier, labels)
+        self.best: tuple[float, Representation] | None = None
 
     def train(self, unfinished: Unfinished) -> Trained:
         around = Surroundings(self.device, self.seed, unfinished, self.reporter)
@@ -132,16 +133,26 @@ class _Cell:
     def evaluate(self) -> tuple[float, float]:
         """The dev score of the model as it is, and the score that chooses the epoch."""
         candidate = classifying.fit(self.selector, None, self.current_prototypes(), self.seed)[0]
-        dev = self.weighted_f1(candidate, self.encode("dev", "scoring dev"), "dev")
-        if self.prepared.config.selection.split == "dev":
-            return dev, dev
-        return dev, self.weighted_f1(candidate, self.encode("test", "scoring test"), "test")
+        found = self.encode("dev", "scoring dev")
+        dev = selecting = self.weighted_f1(candidate, found, "dev")
+        if self.prepared.config.selection.split == "test":
+            selecting = self.weighted_f1(candidate, self.encode("test", "scoring test"), "test")
+        if self.best is None or selecting > self.best[0]:
+            self.best = selecting, found
+        return dev, selecting
+
+    def dev(self, trained: Trained) -> Representation:
+        """Dev as the chosen epoch encodes it: kept from its evaluation, unless that was before an interruption."""
+        if self.best is not None and trained.chosen > max(trained.resumed_after, default=0):
+            return self.best[1]
+        return self.encode("dev", "encoding dev")
 
     def encode(self, split: Split, doing: str) -> Representation:
         """One split through the model. Labels go with the training split and no other."""
         prepared = self.prepared
         size = prepared.config.training.batch_size
-        found = encoding.encode(
+        encode = encoding.encode if prepared.config.training.epochs else encoding.encode_frozen
+        found = encode(
             prepared.encoder, self.model, prepared.tokens[split], self.device, size,
             lambda count: self.reporter.advance(count, doing),
         )  # fmt: skip

@@ -63,7 +63,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training came to. The model holds the weights of the chosen epoch; counting starts at 1.
+    """What training came to. The model holds the weights of the chosen epoch; counting starts at 1, 0 is untrained.
 
     `last_prototypes` (C, D) are the label vectors after the last epoch.
     """
@@ -97,6 +97,8 @@ def train(
 
     Before: encoding.py. After: encoding.py once more (`encode`), then classifying.py.
     """
+    if settings.epochs == 0:
+        return Trained((), 0, (), _prototypes(model))
     optimizer = make_optimizer(model, objective, settings)
     state = _State(model, objective, optimizer)
     saved = around.unfinished.load()
@@ -115,12 +117,17 @@ def train(
         epochs = (*epochs, epoch)
         around.unfinished.save(epochs, state.tensors(), model.state_dict() if best else None)
         around.reporter.say(_summary(epoch, settings.epochs))
-    with torch.no_grad():
-        model.eval()
-        last_prototypes = model.prototypes()
+    last_prototypes = _prototypes(model)
     model.load_state_dict(around.unfinished.best())
     chosen = max(epochs, key=lambda epoch: epoch.selection_score).epoch  # max keeps the first of equals
     return Trained(epochs, chosen, saved.resumed_after if saved else (), last_prototypes)
+
+
+def _prototypes(model: EncoderModel) -> Tensor | None:
+    """The label vectors (C, D) of the model as it is."""
+    model.eval()
+    with torch.no_grad():
+        return model.prototypes()
 
 
 def _train_epoch(

@@ -26,9 +26,9 @@ def measure(options: Options) -> dict[str, float]:
         lane.close()
     seconds = {name: lane.seconds for name, lane in lanes.items()}
     return {
-        "meld.utterances": float(lanes["naive"].utterances),
-        **{f"meld.{name}_seconds": value for name, value in seconds.items()},
-        **{f"meld.{name}_ratio": seconds["naive"] / seconds[name] for name in ("exact", "shared")},
+        "epoch.meld.utterances": float(lanes["naive"].utterances),
+        **{f"epoch.meld.{name}_seconds": value for name, value in seconds.items()},
+        **{f"epoch.meld.{name}_ratio": seconds["naive"] / seconds[name] for name in ("exact", "shared")},
     }
 
 

@@ -26,12 +26,12 @@ def measure(options: Options) -> dict[str, float | None]:
     for size in SIZES[:1] if options.quick else SIZES:
         ours = _alone("ours", size)
         naive = _alone("naive", size) if size <= LARGEST_NAIVE else None
-        figures |= {f"{size}.seconds": ours["seconds"], f"{size}.mebibytes": ours["mebibytes"]}
-        figures[f"{size}.naive_seconds"] = naive and naive["seconds"]
-        figures[f"{size}.naive_mebibytes"] = naive and naive["mebibytes"]
-        figures[f"{size}.time_ratio"] = naive and naive["seconds"] / ours["seconds"]
-        figures[f"{size}.memory_ratio"] = naive and naive["mebibytes"] / ours["mebibytes"]
-        figures[f"{size}.difference"] = difference(size) if size <= LARGEST_NAIVE else None
+        figures |= {f"loss.{size}.seconds": ours["seconds"], f"loss.{size}.mebibytes": ours["mebibytes"]}
+        figures[f"loss.{size}.naive_seconds"] = naive and naive["seconds"]
+        figures[f"loss.{size}.naive_mebibytes"] = naive and naive["mebibytes"]
+        figures[f"loss.{size}.time_ratio"] = naive and naive["seconds"] / ours["seconds"]
+        figures[f"loss.{size}.memory_ratio"] = naive and naive["mebibytes"] / ours["mebibytes"]
+        figures[f"loss.{size}.difference"] = difference(size) if size <= LARGEST_NAIVE else None
     return figures
 
 
@@ -42,7 +42,7 @@ def difference(size: int) -> float:
 
 
 def _value_and_gradients(form: str, size: int) -> list[torch.Tensor]:
-    vectors, labels, anchors = _inputs(size)
+    vectors, labels, anchors = inputs(size)
     value = loss(form, vectors, labels, anchors)
     value.backward()
     assert vectors.grad is not None
@@ -61,11 +61,12 @@ def loss(form: str, vectors: torch.Tensor, labels: torch.Tensor, anchors: torch.
     return total
 
 
-def _inputs(size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def inputs(size: int, classes: int = CLASSES) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Vectors (B, D), labels (B,), anchors (C, D), the same ones every time."""
     draw = torch.Generator().manual_seed(size)
     vectors = torch.randn(size, WIDTH, generator=draw).requires_grad_()
-    anchors = torch.randn(CLASSES, WIDTH, generator=draw).requires_grad_()
-    return vectors, torch.randint(CLASSES, (size,), generator=draw), anchors
+    anchors = torch.randn(classes, WIDTH, generator=draw).requires_grad_()
+    return vectors, torch.randint(classes, (size,), generator=draw), anchors
 
 
 def _alone(form: str, size: int) -> dict[str, float]:
@@ -78,13 +79,13 @@ def _alone(form: str, size: int) -> dict[str, float]:
 
 def report(form: str, size: int) -> None:
     """Print seconds of the fastest of some repetitions, forward and backward, and the memory they took at most."""
-    loss(form, *_inputs(8)).backward()  # what is loaded once
-    inputs = _inputs(size)
+    loss(form, *inputs(8)).backward()  # what is loaded once
+    given = inputs(size)
     before = _memory("VmRSS")
     seconds = []
     for _ in range(1 if form == "naive" and size > 256 else 10):
         begun = time.perf_counter()
-        loss(form, *inputs).backward()
+        loss(form, *given).backward()
         seconds.append(time.perf_counter() - begun)
     peak = _memory("VmHWM") - before
     print(json.dumps({"seconds": min(seconds), "mebibytes": max(peak, 0.01)}))  # noqa: T201

@@ -1,49 +1,108 @@
-"""Inference: a transformers text-classification pipeline and ours, same encoder, same texts, in turns."""
+"""Inference: transformers text-classification pipelines and ours, same encoder, same texts, in turns."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from transformers import AutoModelForSequenceClassification, pipeline
 
-from benchmarks.ours import OurLoop, prepared
+from benchmarks.ours import prepared
 from benchmarks.parts import Options
-from ercbench import Tokens
-from ercbench.encoding import encode
+from ercbench import Prototypes, classifying
+from ercbench.catalog import load_target
+from ercbench.conversations import Turn
+from ercbench.devices import Device
+from ercbench.inference import Predictor
+from ercbench.models import TrainedModel
+from ercbench.preparing import Prepared
 
-TURNS, TEXTS = 2, 512
+Run = Callable[[int, int], object]
+"""Classifies the test dialogues from one index to another."""
+
+TURNS, DIALOGUES = 3, 24
+BATCH = 16
+"""The batch size that ``ercbench predict`` takes by default."""
 
 
 def measure(options: Options) -> dict[str, float]:
-    """Utterances per second, and the ratio to the pipeline in batches of 32 and one by one, as it does by default."""
-    loop = OurLoop(prepared("eacl", "meld", options.data_dir))
-    ready = loop.ready
-    tokens = ready.tokens["test"]
-    tokenizer = ready.encoder.tokenizer  # type: ignore[attr-defined]
-    texts = [tokenizer.decode(token.input_ids[1:-1]) for token in tokens]
-    assert ready.checkpoint is not None
-    model = AutoModelForSequenceClassification.from_pretrained(ready.checkpoint.path, num_labels=7)
-    classify: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu", top_k=None)
-    runs: dict[str, Callable[[Sequence[int]], object]] = {
-        "pipeline_1": lambda rows: classify([texts[i] for i in rows], truncation=True, max_length=256),
-        "pipeline_32": lambda rows: classify([texts[i] for i in rows], batch_size=32, truncation=True, max_length=256),
-        "ours": lambda rows: _ours(loop, [tokens[i] for i in rows]),
-    }
+    """Utterances per second of each, and ratios.
+
+    The pipeline is given the very texts that ours makes of the dialogues, in batches of the same size and, its default,
+    one by one. Both begin with text and end with probabilities.
+    """
+    runs = {**_pipelines(options), **_ours(options)}
+    test = prepared("eacl", "meld", options.data_dir).corpus.test
+    count, turns = (2, 1) if options.quick else (DIALOGUES, TURNS)
     seconds = dict.fromkeys(runs, 0.0)
-    count = 32 if options.quick else TEXTS
-    for turn in range(1 if options.quick else TURNS):
+    for turn in range(turns):
         for name, run in runs.items():
             begun = time.perf_counter()
-            run(range(turn * count, (turn + 1) * count))
+            run(turn * count, (turn + 1) * count)
             seconds[name] += time.perf_counter() - begun
+    utterances = sum(len(dialogue.utterances) for dialogue in test[: turns * count])
+    rates = {name: utterances / value for name, value in seconds.items()}
+    fastest = max(rates[name] for name in rates if name.startswith("pipeline") and "bf16" not in name)
     return {
-        **{f"{name}_seconds": value for name, value in seconds.items()},
-        "ratio": seconds["pipeline_32"] / seconds["ours"],
-        "ratio_default": seconds["pipeline_1"] / seconds["ours"],
+        **{f"predict.{name}_utterances_per_second": rate for name, rate in rates.items()},
+        "predict.ratio": rates["exact"] / rates[f"pipeline_{BATCH}"],
+        "predict.ratio_one_by_one": rates["exact"] / rates["pipeline_1"],
+        "predict.ratio_bf16": rates["exact_bf16"] / rates[f"pipeline_{BATCH}_bf16"],
+        "predict.shared_ratio": rates["shared"] / fastest,
     }
 
 
-def _ours(loop: OurLoop, tokens: list[Tokens]) -> object:
-    return encode(loop.ready.encoder, loop.model, tokens, loop.device, 16)
+def _pipelines(options: Options) -> dict[str, Run]:
+    """The pipeline, by batch size and precision."""
+    ready = prepared("eacl", "meld", options.data_dir)
+    return {
+        "pipeline_1": _pipeline(ready, 1, torch.float32),
+        f"pipeline_{BATCH}": _pipeline(ready, BATCH, torch.float32),
+        f"pipeline_{BATCH}_bf16": _pipeline(ready, BATCH, torch.bfloat16),
+    }
+
+
+def _pipeline(ready: Prepared, batch_size: int, dtype: torch.dtype) -> Run:
+    assert ready.checkpoint is not None
+    tokenizer = ready.encoder.tokenizer  # type: ignore[attr-defined]
+    texts = {token.uid: tokenizer.decode(token.input_ids[1:-1]) for token in ready.tokens["test"]}
+    model = AutoModelForSequenceClassification.from_pretrained(ready.checkpoint.path, num_labels=7, dtype=dtype)
+    classify: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu", top_k=None)
+
+    def run(first: int, last: int) -> None:
+        given = [texts[u.uid] for d in ready.corpus.test[first:last] for u in d.utterances]
+        classify(given, batch_size=batch_size, truncation=True, max_length=256)
+
+    return run
+
+
+def _ours(options: Options) -> dict[str, Run]:
+    """`Predictor` with the encoder as it was pre-trained."""
+    exact, shared = (prepared(recipe, "meld", options.data_dir) for recipe in ("eacl", "eacl-shared"))
+    runs = {"exact": _predictor(exact, "fp32"), "shared": _predictor(shared, "fp32")}
+    return {**runs, "exact_bf16": _predictor(exact, "bf16")}
+
+
+def _predictor(ready: Prepared, precision: str) -> Run:
+    config = ready.config
+    torch.manual_seed(0)
+    model = ready.encoder.load()
+    model.eval()
+    with torch.inference_mode():
+        anchors = Prototypes(model.prototypes().numpy())  # type: ignore[union-attr]
+    nearest = load_target(config.selection_classifier.spec.target)(
+        config.selection_classifier.settings, ready.corpus.labels
+    )
+    [candidate] = classifying.fit(nearest, None, anchors, 0)
+    renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
+    trained = TrainedModel(None, config, renderer, ready.encoder, model, candidate)  # type: ignore[arg-type]
+    predictor = Predictor(trained, Device("cpu", precision))
+
+    def run(first: int, last: int) -> None:
+        dialogues = ready.corpus.test[first:last]
+        for _ in predictor.predict(Turn(d.key, u.speaker, u.text) for d in dialogues for u in d.utterances):
+            pass
+
+    return run

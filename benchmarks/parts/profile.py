@@ -23,5 +23,5 @@ def measure(options: Options) -> dict[str, float]:
         averages = trace.key_averages()
         total = sum(event.self_cpu_time_total for event in averages)
         costliest = sorted(averages, key=lambda event: -event.self_cpu_time_total)[:SHOWN]
-        figures |= {f"{name}.{event.key}": event.self_cpu_time_total / total for event in costliest}
+        figures |= {f"profile.{name}.{event.key}": event.self_cpu_time_total / total for event in costliest}
     return figures

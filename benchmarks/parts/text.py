@@ -24,11 +24,11 @@ def measure(options: Options) -> dict[str, float]:
     _every_window(ready.encoder.tokenizer, prompts)  # type: ignore[attr-defined]
     anew = time.perf_counter() - done
     return {
-        "meld.utterances": float(len(prompts)),
-        "meld.rendering_seconds": rendered - begun,
-        "meld.tokenising_seconds": done - rendered,
-        "meld.naive_tokenising_seconds": anew,
-        "meld.tokenising_ratio": anew / (done - rendered),
+        "text.meld.utterances": float(len(prompts)),
+        "text.meld.rendering_seconds": rendered - begun,
+        "text.meld.tokenising_seconds": done - rendered,
+        "text.meld.naive_tokenising_seconds": anew,
+        "text.meld.tokenising_ratio": anew / (done - rendered),
     }
 
 

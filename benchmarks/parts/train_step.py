@@ -22,7 +22,7 @@ def measure(options: Options) -> dict[str, float]:
     """Utterances per second of the three, their ratios, and what share of the matrix throughput ours has."""
     figures: dict[str, float] = {}
     for dataset in ("meld", "iemocap"):
-        figures |= {f"{dataset}.{key}": value for key, value in _measure(dataset, options).items()}
+        figures |= {f"train_step.{dataset}.{key}": value for key, value in _measure(dataset, options).items()}
     return figures
 
 

@@ -9,7 +9,7 @@ import click
 
 @click.group()
 def cache() -> None:
-    """Show or clear what is kept so that it need not be computed again: token ids.
+    """Show or clear what is kept so that it need not be computed again: token ids, vectors of untrained encoders.
 
     Everything in it is computed anew when it is missing. ERCBENCH_CACHE names another folder, ERCBENCH_CACHE_LIMIT
     another size in MiB.

@@ -32,6 +32,8 @@ CHUNK = 512
               help="Answer every line at once.  [default: for standard input]")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Turns per batch.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Default: the fastest there is.")
+@click.option("--precision", type=click.Choice(["bf16", "fp32"]),
+              help="bf16 is about twice as fast where the device has it.  [default: that of the run]")  # fmt: skip
 def predict(record: Path, file: Path, output: IO[str], **options: Any) -> None:
     """Predict the emotions of conversations with the model of RUN, the path of a record.
 
@@ -46,13 +48,17 @@ def predict(record: Path, file: Path, output: IO[str], **options: Any) -> None:
     """  # noqa: D301
     from ercbench.catalog import load_catalog
     from ercbench.conversations import read_turns
+    from ercbench.devices import Device
     from ercbench.inference import Predictor
+    from ercbench.models import load
 
     live = str(file) == "-" if options["live"] is None else options["live"]
     form: Format = options["form"] or ("csv" if file.suffix.lower() == ".csv" else "jsonl")
     with _opened(file) as stream:
-        predictor = Predictor(load_catalog(), record, options["device"])
-        write = _writer(output, options["as_csv"], predictor.trained.labels)
+        trained = load(load_catalog(), record)
+        device = Device(options["device"], options["precision"] or trained.config.training.precision)
+        predictor = Predictor(trained, device)
+        write = _writer(output, options["as_csv"], trained.labels)
         turns = read_turns(stream, "standard input" if str(file) == "-" else str(file), form)
         for emotion in predictor.predict(turns, 1 if live else CHUNK, options["batch_size"]):
             write(emotion)

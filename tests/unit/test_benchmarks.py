@@ -32,11 +32,11 @@ def test_both_forms_of_the_loss_agree(size: int) -> None:
 
 def test_one_step_of_both_loops_has_the_same_loss(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     """Same tokens, same weights, no dropout: the total of the released loop is that of ours."""
-    from benchmarks.naive import NaiveLoop
     from ercbench_eacl.encoder import EaclEncoder, EaclModel
     from ercbench_eacl.losses import AnchorContrastiveLoss, SeparationLoss
     from ercbench_eacl.settings import AnchorContrastiveSettings, EncoderSettings, SeparationSettings
 
+    from benchmarks.naive import NaiveLoop
     from ercbench.checkpoints import locate
     from ercbench.types import MASK, Batch, LabelSet, Prompt
 
@@ -63,7 +63,6 @@ def test_one_step_of_both_loops_has_the_same_loss(tiny_checkpoint: Callable[[str
 def test_work_agrees_with_a_count_by_hand(tiny_checkpoint: Callable[[str], Path]) -> None:
     """Two rows of 3 and 5 real tokens through two layers of width 32 and inner width 48."""
     from benchmarks.ours import work
-
     from ercbench.checkpoints import load_backbone, locate
     from ercbench.encoding import pad
     from ercbench.types import Batch, Tokens
@@ -79,9 +78,28 @@ def test_work_agrees_with_a_count_by_hand(tiny_checkpoint: Callable[[str], Path]
 
 
 def test_the_committed_figures_have_their_machine_and_command() -> None:
-    """Every part measured says on what, when and how."""
+    """Every part measured says on what, when and how; figures of short commands have no part in their name."""
+    from benchmarks.__main__ import PARTS
+
     latest = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
-    for key in latest["figures"]:
-        machine = latest["machines"][key.split(".")[0]]
+    machines = latest.pop("machines")
+    assert set(machines) == set(PARTS)
+    for key in latest:
+        part = key.split(".")[0]
+        machine = machines[part if "." in key else "startup"]
         assert machine["command"].startswith("python -m benchmarks")
         assert {"date", "processor", "threads", "torch", "ercbench"} <= machine.keys()
+
+
+def fails() -> None:
+    """A loop that cannot be built."""
+    raise RuntimeError("no weights")
+
+
+def test_a_loop_that_ends_early_is_noticed(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its process says why, and nobody waits for it."""
+    from benchmarks.lanes import Lane
+
+    with pytest.raises(EOFError):
+        Lane(fails, [])  # type: ignore[arg-type]
+    capfd.readouterr()

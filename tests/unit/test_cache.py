@@ -26,6 +26,7 @@ class Counted:
         self.size, self.calls = size, 0
 
     def __call__(self) -> dict[str, np.ndarray]:
+        """The array."""
         self.calls += 1
         return {"x": np.arange(self.size, dtype=np.float32)}
 
@@ -136,5 +137,5 @@ def test_the_command_shows_and_clears(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_a_limit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Said, with what to do."""
     monkeypatch.setenv("ERCBENCH_CACHE_LIMIT", "2G")
-    with pytest.raises(UsageError, match="whole number of MiB. Got '2G'"):
+    with pytest.raises(UsageError, match=r"whole number of MiB\. Got '2G'"):
         Cache()

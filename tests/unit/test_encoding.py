@@ -19,7 +19,7 @@ from torch import nn
 
 from ercbench.checkpoints import locate
 from ercbench.devices import Device
-from ercbench.encoding import batches, encode, length_buckets, pad, tokenize
+from ercbench.encoding import batches, encode, encode_frozen, length_buckets, pad, tokenize
 from ercbench.errors import PluginError
 from ercbench.types import MASK, Batch, EncodedBatch, LabelSet, Prompt, Tokens
 
@@ -238,3 +238,41 @@ def test_vectors_that_are_not_finite_are_refused(fault: float, field: str) -> No
     """The message names the encoder."""
     with pytest.raises(PluginError, match="The encoder Collator made vectors that are not finite"):
         encode(Collator(), Stub(fault, field), TOKENS, Device("cpu"), 2)
+
+
+# ----------------------------------------------------------------------------------------------- encoders not trained
+
+
+class Counting(Stub):
+    """Counts its batches, and has a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = 0
+
+    def forward(self, batch: Batch) -> EncodedBatch:
+        """Counts tokens and itself."""
+        self.batches += 1
+        return super().forward(batch)
+
+
+def test_vectors_of_a_frozen_encoder_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then they come from the cache, equal to those of `encode`; for another weight, token or order they do not."""
+    monkeypatch.setenv("ERCBENCH_CACHE", str(tmp_path))
+    model, device = Counting(), Device("cpu")
+    expected = encode(Collator(), model, TOKENS, device, 2)
+    model.batches = 0
+    for _ in range(2):
+        found = encode_frozen(Collator(), model, TOKENS, device, 2)
+        assert (found.uids, found.logits) == (expected.uids, None)
+        np.testing.assert_array_equal(found.vectors, expected.vectors)
+        np.testing.assert_array_equal(found.hidden, expected.hidden)
+        assert model.batches == 3
+    encode_frozen(Collator(), model, TOKENS[::-1], device, 2)
+    assert model.batches == 6
+    encode_frozen(Collator(), model, TOKENS[:2], device, 2)
+    assert model.batches == 7
+    with torch.no_grad():
+        model.backbone.weight.add_(1)
+    encode_frozen(Collator(), model, TOKENS, device, 2)
+    assert model.batches == 10

@@ -355,6 +355,18 @@ def test_the_first_of_the_best_epochs_is_chosen_and_its_weights_are_left(
     assert trained.resumed_after == ()
 
 
+def test_no_epoch_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:
+    """Nothing is trained, evaluated or kept; epoch 0 is chosen, in evaluation."""
+    model, before = Toy(), Toy()
+    evaluate = Scores(model, [])
+    trained = train(model, objective(), Words(), settings(epochs=0), evaluate, around(tmp_path))
+    assert (trained.epochs, trained.chosen, trained.resumed_after) == ((), 0, ())
+    assert_same(dict(model.state_dict()), dict(before.state_dict()))
+    assert trained.last_prototypes is not None
+    assert torch.equal(trained.last_prototypes, before.eval().prototypes())
+    assert not model.training
+
+
 def test_the_last_prototypes_are_those_after_the_last_epoch(tmp_path: Path) -> None:
     """Even where an earlier epoch is chosen."""
     model, other = Toy(), Toy()
