@@ -103,10 +103,10 @@ def work(batch: Batch, backbone: nn.Module) -> Work:
 
 def _real(batch: Batch) -> tuple[int, int]:
     """Real tokens, and pairs of real tokens of which one attends to the other."""
-    mask: Tensor = batch.inputs["attention_mask"]
-    if mask.dim() == 2:
-        lengths = mask.sum(1)
+    if "about" not in batch.inputs:
+        lengths = batch.inputs["attention_mask"].sum(1)
         return int(lengths.sum()), int((lengths**2).sum())
+    mask: Tensor = load_target("ercbench_eacl.masks:attention_mask")(batch.inputs["about"])
     # Padding attends to the first token alone, and nothing to padding.
     attended_to = mask[:, 0].any(1)  # (R, T)
     return int(attended_to.sum()), int((mask[:, 0] & attended_to[:, :, None]).sum())

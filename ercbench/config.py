@@ -29,6 +29,8 @@ from ercbench.specs import (
     Values,
 )
 
+DEFAULT = "default"
+"""The origin of a value that nothing set."""
 P = TypeVar("P", bound=PartSpec)
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -123,6 +125,16 @@ class Config:
         identity = [self.recipe.name, self.recipe.version, self.track.name, self.dataset.name, dict(self.values)]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
+    def differences(self, recorded: Mapping[str, JsonValue]) -> list[str]:
+        """The paths at which a recorded run had another value, sorted.
+
+        A setting that a record does not know was added later. Left at its default it computes what was computed before:
+        whatever changes numbers raises the recipe's version.
+        """
+        new = {path: value for path, value in self.values.items() if self.origins[path] == DEFAULT}
+        before = {**new, **recorded}
+        return sorted(path for path in {**before, **self.values} if before.get(path) != self.values.get(path))
+
 
 def resolve(catalog: Catalog, recipe: str, track: str, dataset: str, overrides: Mapping[str, JsonValue]) -> Config:
     """Names and ``--set`` values -> Config.
@@ -214,7 +226,7 @@ class _Checker:
         return Config(
             recipe, track, dataset, renderer, encoder, {k: v for k, v in losses.items() if v}, classifier, chooser,
             selection, context, training, dict(sorted(self.complete.items())),
-            {path: self.origins.get(path, "default") for path in sorted(self.complete)}, dict(overrides),
+            {path: self.origins.get(path, DEFAULT) for path in sorted(self.complete)}, dict(overrides),
         )  # fmt: skip
 
     def part(self, spec_type: type[P], prefix: str) -> Part[P] | None:
@@ -277,7 +289,7 @@ class _Checker:
     def bad_setting(self, prefix: str, model: type[BaseModel], detail: Any) -> BadSetting:
         """One pydantic error as a message that names the path, the value, where it came from, what to do."""
         path = ".".join((prefix, *(str(step) for step in detail["loc"])))
-        origin = self.origins.get(path, "default")
+        origin = self.origins.get(path, DEFAULT)
         if detail["type"] == "extra_forbidden":
             known = ", ".join(f"{prefix}.{name}" for name in model.model_fields)
             return BadSetting(f"{path} is no setting. It is set by: {origin}. Known here: {known or 'none'}.")

@@ -188,12 +188,12 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
     if request.force or not path.exists():
         return None
     record = read_record(path)
-    differing = [key for key in {**record.config, **config.values} if record.config.get(key) != config.values.get(key)]
+    differing = config.differences(record.config)
     if record.dataset.fingerprint != prepared.corpus.fingerprint:
         differing.append("dataset.fingerprint")
     if differing:
         raise UsageError(
-            f"{path} holds a run of other settings, and it would be lost. Differs in: {', '.join(sorted(differing))}. "
+            f"{path} holds a run of other settings, and it would be lost. Differs in: {', '.join(differing)}. "
             "Write elsewhere with --results FOLDER, or replace it with --force."
         )
     return path, record

@@ -118,9 +118,9 @@ def _verified(record: Path, found: RunRecord) -> dict[str, dict[str, Tensor]]:
 def _config(catalog: Catalog, record: Path, found: RunRecord) -> Config:
     """The recipe as it is installed, which must be what the record says."""
     config = resolve(catalog, found.recipe.name, found.track, found.dataset.name, found.overrides)
-    recorded = {"recipe.version": found.recipe.version, **found.config}
-    installed = {"recipe.version": config.recipe.version, **config.values}
-    differing = sorted(path for path in recorded | installed if recorded.get(path) != installed.get(path))
+    differing = config.differences(found.config)
+    if config.recipe.version != found.recipe.version:
+        differing.append("recipe.version")
     if differing:
         raise RecordError(
             f"{record}: its model was trained with other settings than {found.recipe.name} has now. Differs in: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +85,11 @@ class EaclEncoder:
         position = "0" if self.settings.read == "first" else "ids.index(tokenizer.mask_token_id)"
         return USAGE.format(labels=list(self.labels.keys), position=position)
 
+    @property
+    def model_class(self) -> type[EaclModel]:
+        """The model that takes the batches of `collate`."""
+        return EaclModel
+
     def tokenize(self, prompts: Sequence[Prompt]) -> list[Tokens]:
         """Prompts -> Tokens. Every distinct text is tokenised once, however many examples show it.
 
@@ -111,7 +117,7 @@ class EaclEncoder:
         backbone = load_backbone(self.checkpoint, self.settings.attention_dropout)
         words = [[self.first_id, *ids, self.close_id] for ids in self._ids(self.labels.texts)]
         tokens = [Tokens(text, tuple(ids), 0) for text, ids in zip(self.labels.texts, words, strict=True)]
-        return EaclModel(self.settings, backbone, pad(tokens, self.tokenizer.pad_token_id))
+        return self.model_class(self.settings, backbone, pad(tokens, self.tokenizer.pad_token_id))
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         return token_ids(self.tokenizer, texts)
@@ -170,6 +176,7 @@ class EaclModel(nn.Module):
 
     def __init__(self, settings: EncoderSettings, backbone: nn.Module, label_inputs: Mapping[str, Tensor]) -> None:
         super().__init__()
+        self.settings = settings
         self.trainable_labels = settings.label_encoding == "trainable"
         self.backbone = backbone
         self.dimension = settings.width
@@ -191,10 +198,7 @@ class EaclModel(nn.Module):
         """Batch -> EncodedBatch."""
         inputs = dict(batch.inputs)
         rows, positions = inputs.pop("row"), inputs.pop("position")  # (B,)
-        if "position_ids" in inputs:  # shared context
-            inputs["position_ids"] = inputs["position_ids"] + self.position_offset
-            inputs["attention_mask"] = additive(inputs["attention_mask"], self.label_states.dtype)
-        hidden = states_at(self.backbone, inputs, rows, positions)  # (B, H)
+        hidden = states_at(self.backbone, self.backbone_inputs(inputs), rows, positions)  # (B, H)
         return EncodedBatch(
             uids=batch.uids,
             hidden=hidden,
@@ -204,11 +208,9 @@ class EaclModel(nn.Module):
             labels=batch.labels,
         )
 
-    @property
-    def position_offset(self) -> int:
-        """What the encoder calls position 0: RoBERTa counts from behind its padding index."""
-        padding = self.backbone.embeddings.position_embeddings.padding_idx  # type: ignore[union-attr]
-        return 0 if padding is None else int(padding) + 1  # type: ignore[arg-type]
+    def backbone_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Any]:
+        """A batch's inputs -> the keyword arguments of the pre-trained encoder."""
+        return inputs
 
     def prototypes(self) -> Tensor:
         """The anchors a_k = map(e_k), (C, D)."""
@@ -222,11 +224,3 @@ class EaclModel(nn.Module):
         weights = self.label_mask.unsqueeze(-1).to(states.dtype)  # (C, T, 1)
         encoded: Tensor = (states * weights).sum(1) / weights.sum(1)  # (C, H)
         return encoded
-
-
-def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean attention mask as numbers to add to the scores: 0 where true, else the least number there is.
-
-    Done once per batch; attention would do it in every layer.
-    """
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min)

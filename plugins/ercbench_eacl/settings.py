@@ -44,6 +44,9 @@ class SharedEncoderSettings(EncoderSettings):
     stretch_tokens: Annotated[int, Field(ge=32)] = Field(
         384, description="positions of a stretch of dialogue; no more than the encoder has"
     )
+    attention: Literal["mask", "block"] = Field(
+        "mask", description="'block': FlexAttention's block mask on a CUDA GPU, which needs attention_dropout 0"
+    )
 
     @model_validator(mode="after")
     def _prompt_fits(self) -> SharedEncoderSettings:

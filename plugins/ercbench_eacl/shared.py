@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,8 @@ from torch import Tensor
 
 from ercbench import Batch, CheckpointError, PluginError, Prompt, Tokens, length_buckets
 from ercbench_eacl.encoder import EaclEncoder, EaclModel
+from ercbench_eacl.masks import CONTEXT, FIRST, PROMPT, additive, attention_mask, block_mask
 from ercbench_eacl.settings import SharedEncoderSettings
-
-FIRST, CONTEXT, PROMPT = range(3)
-"""What a token of a row belongs to: the sequence's first token, a turn, or the question about a turn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +70,29 @@ class Piece:
     ids: tuple[int, ...]
 
 
+class SharedModel(EaclModel):
+    """`EaclModel` on rows that several targets share."""
+
+    settings: SharedEncoderSettings
+    block_devices = ("cuda",)
+    """Where FlexAttention has kernels for training."""
+
+    def backbone_inputs(self, inputs: dict[str, Tensor]) -> dict[str, Any]:
+        """Positions as the encoder counts them, and one attention mask for all layers."""
+        about = inputs.pop("about")
+        inputs["position_ids"] = inputs["position_ids"] + self.position_offset
+        if self.settings.attention == "block" and about.device.type in self.block_devices:
+            self.backbone.set_attn_implementation("flex_attention")  # type: ignore[operator]
+            return inputs | {"attention_mask": block_mask(about)}
+        return inputs | {"attention_mask": additive(attention_mask(about), self.label_states.dtype)}
+
+    @property
+    def position_offset(self) -> int:
+        """What the encoder calls position 0: RoBERTa counts from behind its padding index."""
+        padding = self.backbone.embeddings.position_embeddings.padding_idx  # type: ignore[union-attr]
+        return 0 if padding is None else int(padding) + 1  # type: ignore[arg-type]
+
+
 class DialogueSharedEncoder(EaclEncoder):
     """Prompts -> Tokens -> Batches, in which the utterances of a dialogue share their context.
 
@@ -87,6 +109,11 @@ class DialogueSharedEncoder(EaclEncoder):
 
     settings: SharedEncoderSettings
     usage = None
+
+    @property
+    def model_class(self) -> type[EaclModel]:
+        """The model that takes such batches."""
+        return SharedModel
 
     def tokenize(self, prompts: Sequence[Prompt]) -> list[Tokens]:
         """Prompts -> Tokens, dialogues cut into stretches of at most ``stretch_tokens`` positions.
@@ -126,8 +153,8 @@ class DialogueSharedEncoder(EaclEncoder):
     def collate(self, tokens: Sequence[Tokens]) -> Batch:
         """Tokens -> Batch of R rows for B targets; the targets of a row are together.
 
-        ``inputs``: ``input_ids`` and ``position_ids`` (R, T), ``attention_mask`` (R, 1, T, T), true where a token
-        (third axis) attends to another (fourth), ``row`` and ``position`` (B,), where each target is read.
+        ``inputs``: ``input_ids`` and ``position_ids`` (R, T), ``about`` (R, T, 4), of which ``masks.py`` makes the
+        attention mask, ``row`` and ``position`` (B,), where each target is read.
         """
         groups: dict[str, list[Question]] = {}
         for token in map(_shared, tokens):
@@ -151,7 +178,13 @@ class DialogueSharedEncoder(EaclEncoder):
             CheckpointError: the encoder has relative positions, or too few.
         """
         model = super().load()
+        assert isinstance(model, SharedModel)
         _check_positions(model, self.settings.stretch_tokens, self.checkpoint.name)
+        if self.settings.attention == "block" and getattr(model.backbone.config, "attention_probs_dropout_prob", 0):
+            raise CheckpointError(
+                "FlexAttention has no dropout. Got encoder.attention=block with encoder.attention_dropout="
+                f"{self.settings.attention_dropout}. Set encoder.attention_dropout=0."
+            )
         return model
 
     def _stretches(self, dialogue: str, prompts: Sequence[Prompt], ids: Mapping[str, list[int]]) -> list[Question]:
@@ -226,7 +259,7 @@ _NOWHERE = Stretch("", 0, {})
 
 
 def _pad(rows: Sequence[Sequence[Piece]], pad_id: int) -> dict[str, Tensor]:
-    """Rows -> ``input_ids``, ``position_ids`` (R, T) and ``attention_mask`` (R, 1, T, T)."""
+    """Rows -> ``input_ids``, ``position_ids`` (R, T) and ``about`` (R, T, 4)."""
     longest = max(sum(len(piece.ids) for piece in pieces) for pieces in rows)
     input_ids = np.full((len(rows), longest), pad_id)
     position_ids = np.zeros_like(input_ids)
@@ -244,22 +277,8 @@ def _pad(rows: Sequence[Sequence[Piece]], pad_id: int) -> dict[str, Tensor]:
     return {
         "input_ids": torch.from_numpy(input_ids),
         "position_ids": torch.from_numpy(position_ids),
-        "attention_mask": attention_mask(torch.from_numpy(about)),
+        "about": torch.from_numpy(about),
     }
-
-
-def attention_mask(about: Tensor) -> Tensor:
-    """Who attends to whom, (R, 1, T, T), from kind, turn, first and last turn seen of every token, (R, T, 4)."""
-    kind, turn, first, last = about.unbind(-1)  # (R, T)
-    key_kind, key_turn = kind[:, None, :], turn[:, None, :]  # (R, 1, T)
-    in_window = (key_turn >= first[..., None]) & (key_turn <= last[..., None])  # (R, T, T)
-    own_question = (kind[..., None] == PROMPT) & (key_turn == turn[..., None])  # (R, T, T)
-    mask = (
-        (key_kind == FIRST)
-        | ((key_kind == CONTEXT) & in_window)
-        | ((key_kind == PROMPT) & own_question)
-    )  # (R, T, T)  # fmt: skip
-    return mask[:, None]
 
 
 def _needed(members: Iterable[Question]) -> list[int]:
@@ -280,7 +299,7 @@ def _shared(token: Tokens) -> Question:
     return token
 
 
-def _check_positions(model: EaclModel, wanted: int, name: str) -> None:
+def _check_positions(model: SharedModel, wanted: int, name: str) -> None:
     backbone = model.backbone
     embeddings = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
     relative = getattr(backbone.config, "relative_attention", False) or hasattr(

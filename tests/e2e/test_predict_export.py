@@ -17,6 +17,7 @@ import pytest
 
 from ercbench import data
 from ercbench.catalog import load_catalog
+from ercbench.devices import _cpu_has_bf16
 from ercbench.inference import softmax
 from ercbench.records import read_predictions
 from ercbench.specs import DatasetSpec
@@ -90,6 +91,18 @@ def test_live_answers_equal_those_of_a_file(ercbench_command: Path, record: Path
     for row, other in zip(csv.DictReader(found.stdout.decode().splitlines()), live, strict=True):
         assert row["emotion"] == other["emotion"]
         assert float(row[row["emotion"]]) == pytest.approx(max(other["probabilities"].values()), abs=1e-3)
+
+
+def test_bf16_is_close_and_refused_where_it_is_not_there(ercbench_command: Path, record: Path) -> None:
+    """Asked for by name only: near the probabilities of float32, or a message on a processor without bf16."""
+    arguments = ("--no-live", "--device", "cpu", "--precision", "bf16")
+    if not _cpu_has_bf16():
+        assert b"no bf16" in predict(ercbench_command, record, *arguments, given=jsonl(TALK), code=2).stderr
+        return
+    exact = rows(predict(ercbench_command, record, "--no-live", given=jsonl(TALK)))
+    for row, other in zip(rows(predict(ercbench_command, record, *arguments, given=jsonl(TALK))), exact, strict=True):
+        assert list(row["probabilities"].values()) == pytest.approx(list(other["probabilities"].values()), abs=0.05)
+        assert row["probabilities"] != other["probabilities"]
 
 
 def test_a_broken_row_loses_nothing_before_it(ercbench_command: Path, record: Path) -> None:

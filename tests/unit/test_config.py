@@ -406,3 +406,18 @@ def test_the_digest_is_the_same_for_the_same_values() -> None:
     """However a value came about: left at its default, or set to what the default is."""
     found = catalog(recipe())
     assert resolved(found).digest == resolved(found, training__epochs=8, encoder__width=4).digest
+
+
+def test_a_setting_added_later_does_not_make_a_record_another_run() -> None:
+    """At its default; set to something, it does, as does any value that differs or is gone."""
+    catalog = load_catalog()
+    found = resolve(catalog, "eacl", "mini", "meld", {})
+    recorded = dict(found.values)
+    assert found.differences(recorded) == []
+    del recorded["encoder.label_encoding"]
+    assert found.differences(recorded) == []
+    changed = resolve(catalog, "eacl", "mini", "meld", {"encoder.label_encoding": "trainable"})
+    assert changed.differences(recorded) == ["encoder.label_encoding"]
+    assert found.differences({**recorded, "training.lr": 1.0, "encoder.gone": 1}) == ["encoder.gone", "training.lr"]
+    del recorded["training.lr"]
+    assert found.differences(recorded) == ["training.lr"]

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from ercbench_eacl import shared
 from ercbench_eacl.encoder import EaclModel
+from ercbench_eacl.masks import CONTEXT, FIRST, PROMPT, attention_mask, block_mask
 from ercbench_eacl.rendering import EaclRenderer
 from ercbench_eacl.settings import RendererSettings, SharedEncoderSettings
-from ercbench_eacl.shared import CONTEXT, FIRST, PROMPT, DialogueSharedEncoder, attention_mask
+from ercbench_eacl.shared import DialogueSharedEncoder, SharedModel
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -107,6 +109,39 @@ PIECES = st.lists(
 
 
 @given(PIECES)
+def test_the_block_mask_is_the_same_mask(pieces: list[tuple[int, int, int, int]]) -> None:
+    """Element by element, over two rows."""
+    from torch.nn.attention.flex_attention import create_mask
+
+    about = torch.tensor([pieces, pieces[::-1]])
+    blocks = block_mask(about)
+    dense = create_mask(blocks.mask_mod, 2, None, len(pieces), len(pieces), device="cpu")
+    assert torch.equal(dense, attention_mask(about))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch, of itself
+def test_block_masks_give_the_same_vectors(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FlexAttention, as a GPU would use it, run here without its compiler; CPUs have no gradient for it."""
+    encoder, model = make()
+    expected = encoded(encoder, model, prompts(WORDS, WORDS[3:]))
+    encoder, model = make(attention="block", attention_dropout=0.0)
+    torch.testing.assert_close(encoded(encoder, model, prompts(WORDS, WORDS[3:])).vectors, expected.vectors)
+    monkeypatch.setattr(SharedModel, "block_devices", ("cpu",))
+    used = []
+    monkeypatch.setattr(shared, "block_mask", lambda about: used.append(about) or block_mask(about))
+    with torch.compiler.set_stance("force_eager"):
+        found = encoded(encoder, model, prompts(WORDS, WORDS[3:]))
+    assert used
+    torch.testing.assert_close(found.vectors, expected.vectors, atol=1e-5, rtol=0)
+
+
+def test_block_masks_have_no_dropout(make: Make) -> None:
+    """The checkpoint's own attention dropout is refused before training, with what to set."""
+    with pytest.raises(CheckpointError, match=r"FlexAttention has no dropout.*Set encoder\.attention_dropout=0"):
+        make(attention="block")
+
+
+@given(PIECES)
 def test_mask_agrees_with_a_slow_one(pieces: list[tuple[int, int, int, int]]) -> None:
     """The mask, written as a sentence per pair of tokens."""
     mask = attention_mask(torch.tensor([pieces]))[0, 0]
@@ -124,7 +159,7 @@ def test_what_each_piece_attends_to(make: Make) -> None:
     """A turn: itself and what is within reach. A question: its window and itself. The first token: itself."""
     encoder, _ = make()
     batch = encoder.collate(encoder.tokenize(prompts(WORDS[:4], past=2)))
-    [mask] = batch.inputs["attention_mask"].squeeze(1)
+    [mask] = attention_mask(batch.inputs["about"]).squeeze(1)
     turns = [len(f"a says: {text}".replace(" ", "")) + 1 for text in WORDS[:3]]
     names = ["first", *(f"turn {t}" for t, size in enumerate(turns) for _ in range(size))]
     asked = [len(f"For utterance: {text} a feels ".replace(" ", "")) + 2 for text in WORDS[:4]]
@@ -170,7 +205,7 @@ def test_positions_are_those_of_the_architecture(make: Make, architecture: str) 
     """With everything visible to everything, one question alone is what the plain encoder makes of the same tokens."""
     encoder, model = make(architecture)
     batch = encoder.collate(encoder.tokenize(prompts(WORDS[:1])))
-    inputs = dict(batch.inputs) | {"attention_mask": torch.ones_like(batch.inputs["attention_mask"])}
+    inputs = dict(batch.inputs) | {"about": torch.full_like(batch.inputs["about"], FIRST)}
     shared = model(type(batch)(batch.uids, inputs)).hidden
     plain = model.backbone(input_ids=inputs["input_ids"]).last_hidden_state[:, int(inputs["position"])]
     torch.testing.assert_close(shared, plain, atol=1e-5, rtol=0)
