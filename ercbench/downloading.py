@@ -9,26 +9,23 @@ Whether the bytes are the right ones is for ``fetching.py`` to say. No network c
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ercbench.errors import FetchError
+from ercbench.part_file import MayPass, PartFile, Watcher, megabytes, opened, status_line
 
 if TYPE_CHECKING:
     from requests import Response
 
 CHUNK = 8192
 """Bytes read at a time, which is also the most that a broken connection loses."""
-CEILING = 256 * 2**20
-"""Bytes that a file of unknown size may have."""
 MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
 """HTTP statuses after which the same request may succeed."""
 GONE = (404, 410)
@@ -61,29 +58,8 @@ class Arrival:
     stitched: bool
 
 
-class Watcher:
-    """Is told how a download goes. This one takes no notice; the command line shows it."""
-
-    def say(self, message: str) -> None:
-        """Something worth a line of its own."""
-
-    def progress(self, name: str, done: int, total: int | None) -> None:
-        """The file `name` has `done` bytes of `total` (None: not known)."""
-
-    def end(self) -> None:
-        """The last file is done, well or badly."""
-
-
 class Unreachable(FetchError):
     """A server that did not answer, or broke off, again and again. Further files need not be asked for."""
-
-
-class _MayPass(Exception):
-    """A failed try; the next may succeed. `wait` is what the server asked for, in seconds, or None."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 class _NotThere(Exception):
@@ -103,7 +79,7 @@ def download(urls: Sequence[str], part: Path, size: int | None, patience: Patien
     Raises:
         FetchError: no URL has it, or it is too long, or the part cannot be written; `Unreachable` after too many tries.
     """
-    with _opened(part, size, watcher) as target:
+    with opened(part, size, watcher) as target:
         for url in urls:
             try:
                 if urlsplit(url).scheme == "file":
@@ -125,136 +101,35 @@ def without_password(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def megabytes(size: float) -> str:
-    """``1119290`` -> ``1.12 MB``."""
-    return f"{size / 1e6:.2f} MB"
-
-
-class _Part:
-    """The part file, as something pooch writes to and requests hands the response to."""
-
-    def __init__(self, file: IO[bytes], name: str, size: int | None, watcher: Watcher) -> None:
-        self.name, self.length = name, file.seek(0, os.SEEK_END)
-        self.etag, self.stitched = "", False
-        self._file, self._size, self._watcher = file, size, watcher
-        self._limit = CEILING if size is None else size
-        self._total: int | None = size
-        self.response: Response | None = None
-        self._told_end = True
-
-    def begin(self, response: Response, *_: object, **__: object) -> None:
-        """Called by requests before the body is read: go on where the part ends, or start anew."""
-        self.response = response
-        if response.is_redirect or not response.ok:
-            return
-        place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        total = response.headers.get("Content-Length", "")
-        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-            if not place or int(place[1]) != self.length:
-                self.restart()
-                raise _MayPass("the server went on at another place than it was asked to")
-            total, self.stitched = place[2], True
-        elif response.status_code == HTTPStatus.OK:
-            self.restart()
-        else:
-            raise FetchError(f"{self.name}: the server sent no file. Got {_status(response)}. Try another --mirror.")
-        self.etag = response.headers.get("ETag", "")
-        self._told_end = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
-        self.expect(int(total) if total.isdecimal() else None)
-
-    def expect(self, total: int | None) -> None:
-        """Note how long the whole will be, and refuse it where that is too long."""
-        if total is not None and total > self._limit:
-            raise self._too_long(f"{total:,} bytes")
-        self._total = total if self._size is None else self._size
-
-    def write(self, chunk: bytes) -> None:
-        """Append what arrived, unless there is more than there should be."""
-        if self.length + len(chunk) > self._limit:
-            raise self._too_long("more")
-        try:
-            self._file.write(chunk)
-            self._file.flush()
-        except OSError as error:
-            raise FetchError(
-                f"{self.name} cannot be written: {error.strerror}. Got {megabytes(self.length)} of it so far. "
-                "Make room, or choose another folder with --data-dir."
-            ) from error
-        self.length += len(chunk)
-        self._watcher.progress(self.name, self.length, self._total)
-
-    def flush(self) -> None:
-        """Nothing to do: `write` has."""
-
-    def restart(self) -> None:
-        """Forget what has arrived."""
-        self._file.seek(0)
-        self._file.truncate()
-        self.length, self.etag, self.stitched = 0, "", False
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        if self.response is not None:
-            self.response.close()
-
-    @property
-    def broke_off(self) -> bool:
-        """Whether the body ended too early, and nothing in the response tells that it is not its end."""
-        return not self._told_end and self._size is not None and self.length < self._size
-
-    def _too_long(self, got: str) -> FetchError:
-        self.restart()
-        known = "at most" if self._size is None else "exactly"
-        return FetchError(
-            f"{self.name} is longer than it may be. Expected {known} {self._limit:,} bytes, got {got}. "
-            "Nothing was kept. Try another --mirror."
-        )
-
-
-@contextmanager
-def _opened(path: Path, size: int | None, watcher: Watcher) -> Iterator[_Part]:
-    """The part file, synced in the end, and removed where nothing arrived."""
-    try:
-        file = path.open("ab")
-    except OSError as error:
-        raise FetchError(f"{path} cannot be written: {error.strerror}. Choose another folder: --data-dir.") from error
-    part = _Part(file, path.stem, size, watcher)
-    try:
-        with file:
-            yield part
-            os.fsync(file.fileno())
-    finally:
-        if not part.length:
-            path.unlink(missing_ok=True)
-
-
-def _persist(url: str, part: _Part, patience: Patience, watcher: Watcher) -> None:
+def _persist(url: str, part: PartFile, patience: Patience, watcher: Watcher) -> None:
     """Ask until the file is whole, or nothing new came for too many tries."""
     failed, longest = 0, part.length
     while True:
         try:
             return _request(url, part, patience)
-        except _MayPass as failure:
+        except MayPass as failure:
             failed = 1 if part.length > longest else failed + 1
             longest = max(longest, part.length)
             reason, wait = str(failure), min(patience.pause * 2 ** (failed - 1), patience.longest)
             if failure.wait is not None:
                 wait = failure.wait
+                reason += f" and asks to wait {wait:.0f} s"
             if failed >= patience.tries or wait > patience.longest:
-                raise _given_up(url, part, reason, failed, wait) from failure
-        watcher.say(f"{part.name}: {reason}. Trying again in {wait:.0f} s, from {megabytes(part.length)} on.")
+                raise _given_up(url, part, reason, failed) from failure
+        kept = f", from {megabytes(part.length)} on" if part.length else ""
+        watcher.say(f"{part.name}: {reason}. Trying again in {wait:.0f} s{kept}.")
         time.sleep(wait)
 
 
-def _given_up(url: str, part: _Part, reason: str, tries: int, wait: float) -> Unreachable:
+def _given_up(url: str, part: PartFile, reason: str, tries: int) -> Unreachable:
     kept = f"{megabytes(part.length)} of it are kept, and the same command goes on from there. " if part.length else ""
     return Unreachable(
-        f"{part.name} cannot be downloaded from {without_password(url)}. Got: {reason} ({tries} in a row, next in "
-        f"{wait:.0f} s). {kept}Check the connection and the proxy, try later, or name another place: ercbench data fetch --mirror URL."
+        f"{part.name} cannot be downloaded from {without_password(url)}. Got: {reason} (tries in a row: {tries}). "
+        f"{kept}Check the connection and the proxy, try later, or name another place: ercbench data fetch --mirror URL."
     )
 
 
-def _request(url: str, part: _Part, patience: Patience) -> None:
+def _request(url: str, part: PartFile, patience: Patience) -> None:
     """One GET, from where the part ends."""
     import pooch
     from requests import exceptions
@@ -275,20 +150,20 @@ def _request(url: str, part: _Part, patience: Patience) -> None:
     try:
         get(url, part, None)
         if part.broke_off:
-            raise _MayPass("the connection ended too early")
+            raise MayPass("the connection ended too early")
     except exceptions.HTTPError as error:
         raise _refusal(url, part) from error
     except exceptions.SSLError as error:
         raise FetchError(f"{part.name}: {without_password(url)} is not to be trusted: {_cause(error)}.") from error
     except (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError) as error:
-        raise _MayPass(_cause(error)) from error
+        raise MayPass(_cause(error)) from error
     except exceptions.RequestException as error:
         raise FetchError(f"{part.name} cannot be downloaded from {without_password(url)}. Got: {error}") from error
     finally:
         part.close()
 
 
-def _refusal(url: str, part: _Part) -> Exception:
+def _refusal(url: str, part: PartFile) -> Exception:
     """What a status of 400 or more comes to."""
     assert part.response is not None
     response, status = part.response, part.response.status_code
@@ -296,11 +171,11 @@ def _refusal(url: str, part: _Part) -> Exception:
         return _NotThere()
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.length:
         part.restart()
-        return _MayPass("the server has less of it than had arrived", wait=0)
+        return MayPass("the server has less of it than had arrived")
     if status in MAY_PASS:
-        return _MayPass(f"the server answered {_status(response)}", _asked_to_wait(response))
+        return MayPass(f"the server answered {status_line(response)}", _asked_to_wait(response))
     return FetchError(
-        f"{part.name} cannot be downloaded from {without_password(url)}. Got {_status(response)}. "
+        f"{part.name} cannot be downloaded from {without_password(url)}. Got {status_line(response)}. "
         "Name another place that has it: ercbench data fetch --mirror URL."
     )
 
@@ -316,22 +191,14 @@ def _asked_to_wait(response: Response) -> float | None:
         return None
 
 
-def _status(response: Response) -> str:
-    """``404 Not Found``, in our words: what a server writes there could hold anything."""
-    try:
-        return f"{response.status_code} {HTTPStatus(response.status_code).phrase}"
-    except ValueError:
-        return str(response.status_code)
-
-
 def _cause(error: BaseException) -> str:
     """What is at the bottom of an error that libraries wrapped several times."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    return str(error) or type(error).__name__
+    return (error.strerror if isinstance(error, OSError) else str(error)) or str(error) or type(error).__name__
 
 
-def _copy(url: str, part: _Part) -> None:
+def _copy(url: str, part: PartFile) -> None:
     """A file URL -> the part, from the beginning."""
     source = Path(url2pathname(urlsplit(url).path))
     if not source.is_file():

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from ercbench.downloading import Patience, Unreachable, Watcher, download, megabytes, without_password
+from ercbench.downloading import Patience, Unreachable, download, without_password
 from ercbench.errors import FetchError, UsageError
+from ercbench.part_file import Watcher, megabytes
 from ercbench.specs import DatasetSpec, RemoteFile
 
 OFFLINE = "HF_HUB_OFFLINE"
@@ -39,6 +40,22 @@ class Options:
     offline: bool = False
     force: bool = False
     patience: Patience = field(default_factory=Patience)
+
+    def __post_init__(self) -> None:
+        """Refuse a mirror that cannot be one.
+
+        Raises:
+            UsageError: it is no URL, or one of another kind.
+        """
+        parts = urlsplit(self.mirror or "file:///")
+        hosts = {"http": bool(parts.netloc), "https": bool(parts.netloc), "file": parts.netloc in ("", "localhost")}
+        if not hosts.get(parts.scheme) or parts.query or parts.fragment:
+            path = Path(str(self.mirror))
+            raise UsageError(
+                "--mirror takes the base of http, https or file URLs, such as https://example.org/data or "
+                f"file:///srv/data. Got {without_password(str(self.mirror))!r}."
+                + (f" Did you mean {path.absolute().as_uri()}?" if path.exists() else "")
+            )
 
 
 @dataclass(frozen=True)
@@ -64,10 +81,9 @@ def fetch(spec: DatasetSpec, folder: Path, options: Options, watcher: Watcher) -
     Raises:
         FetchError: there is nothing public, a file there is another one, or a file could not be had; what could be had
             is there.
-        UsageError: the mirror is no URL that can be used.
     """
     if not spec.remote:
-        raise FetchError(f"Data set {spec.name!r} has no files that can be downloaded. {how_to_get(spec)}")
+        raise FetchError(f"Data set {spec.name!r}. {how_to_get(spec)}")
     places = {file.name: _places(spec, file, options.mirror) for file in spec.remote}
     origins: dict[str, str] = {}
     if missing := _missing(spec, folder, options.force):  # nothing is locked or made where nothing is to be done
@@ -79,10 +95,19 @@ def fetch(spec: DatasetSpec, folder: Path, options: Options, watcher: Watcher) -
 
 def how_to_get(spec: DatasetSpec, data_dir: Path | None = None) -> str:
     """What to do to have the files of a data set, with the exact command."""
-    if not spec.remote:
-        return f"Where it comes from: {spec.source}\nOnce you have it: ercbench data import {spec.name} PATH"
     where = "" if data_dir is None else f" --data-dir {shlex.quote(str(data_dir))}"
-    return f"Download it: ercbench data fetch {spec.name}{where}\n(or add --fetch to `ercbench run`)"
+    lines = [f"Where it comes from: {spec.source}"]
+    if spec.remote:
+        lines.append(f"To download it: ercbench data fetch {spec.name}{where} (or add --fetch to `ercbench run`)")
+    else:
+        lines.append(f"ercbench cannot download it. Once you have it: ercbench data import {spec.name} PATH{where}")
+    return "\n".join(lines)
+
+
+def together(errors: Sequence[FetchError]) -> FetchError:
+    """One error that tells of all."""
+    lines = [f"{number}. {error}" for number, error in enumerate(errors, 1)]
+    return errors[0] if len(errors) == 1 else FetchError("\n".join([f"{len(errors)} problems.", *lines]))
 
 
 def announcement(spec: DatasetSpec, folder: Path) -> str:
@@ -98,14 +123,6 @@ def _places(spec: DatasetSpec, file: RemoteFile, mirror: str | None) -> tuple[st
     """The URLs of a file. A mirror is laid out as the publisher's server is, or as a data folder is."""
     if mirror is None:
         return (file.url,)
-    parts = urlsplit(mirror)
-    usable = {"http": bool(parts.netloc), "https": bool(parts.netloc), "file": parts.netloc in ("", "localhost")}
-    if not usable.get(parts.scheme) or parts.query or parts.fragment:
-        hint = f" Did you mean {Path(mirror).absolute().as_uri()}?" if Path(mirror).exists() else ""
-        raise UsageError(
-            "--mirror takes the base of http, https or file URLs, such as https://example.org/data or "
-            f"file:///srv/data. Got {without_password(mirror)!r}.{hint}"
-        )
     base = mirror.rstrip("/")
     return f"{base}{urlsplit(file.url).path}", f"{base}/{spec.name}/{quote(file.name)}"
 
@@ -194,7 +211,7 @@ def _fetch(
     finally:
         watcher.end()
     if errors:
-        raise errors[0] if len(errors) == 1 else FetchError("\n".join(map(str, errors)))
+        raise together(errors)
     return origins
 
 
