@@ -36,7 +36,7 @@ class Patience:
     """How long to wait, and how often to try.
 
     Attributes:
-        tries: in a row, none of which brought a new byte.
+        tries: in a row before giving up; one that brought new bytes begins the count anew.
         pause: before the second try, in seconds; doubled before every further one.
         longest: wait between two tries, in seconds; a server that asks for more is not waited for.
         connect: for a connection, in seconds.

@@ -47,14 +47,16 @@ class Options:
         Raises:
             UsageError: it is no URL, or one of another kind.
         """
-        parts = urlsplit(self.mirror or "file:///")
+        if self.mirror is None:
+            return
+        parts = urlsplit(self.mirror)
         hosts = {"http": bool(parts.netloc), "https": bool(parts.netloc), "file": parts.netloc in ("", "localhost")}
         if not hosts.get(parts.scheme) or parts.query or parts.fragment:
-            path = Path(str(self.mirror))
+            path = Path(self.mirror)
             raise UsageError(
                 "--mirror takes the base of http, https or file URLs, such as https://example.org/data or "
-                f"file:///srv/data. Got {without_password(str(self.mirror))!r}."
-                + (f" Did you mean {path.absolute().as_uri()}?" if path.exists() else "")
+                f"file:///srv/data. Got {without_password(self.mirror)!r}."
+                + (f" Did you mean {path.absolute().as_uri()}?" if self.mirror and path.exists() else "")
             )
 
 
