@@ -224,12 +224,9 @@ def _fetch_file(file: RemoteFile, folder: Path, urls: Sequence[str], patience: P
     come from elsewhere, or the file may have changed in between.
     """
     part = folder / f"{file.name}.part"
-    got = _found(part, file)
-    if got == file.checksum:
+    if _found(part, file) == file.checksum:
         os.replace(part, folder / file.name)
         return f"{part.name} of an earlier download"
-    if got is not None and file.size is not None and part.stat().st_size >= file.size:
-        part.unlink()
     arrival = download(urls, part, file.size, patience, watcher)
     if arrival.stitched and _found(part, file) != file.checksum:
         watcher.say(f"{file.name}: what had arrived before does not fit what came now. Starting anew.")

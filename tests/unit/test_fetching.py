@@ -357,10 +357,11 @@ def test_a_silent_server_is_left_and_asked_again(server: Server, tmp_path: Path)
     """A server that stops sending is not waited for beyond the limit."""
     never = threading.Event()
     server.answer("train.json", server.hold(never))
-    heard = Heard()
+    heard, begun = Heard(), time.monotonic()
     get(toy(server.url, ONE), tmp_path, heard)
     assert "Range" in server.asked("train.json")[1]
     assert "timed out" in heard.said[0]
+    assert time.monotonic() - begun < 5
     never.set()
 
 
