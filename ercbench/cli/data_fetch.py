@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Every data set that is public.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
               help="Folder with one folder per data set.  [default: $ERCBENCH_DATA, else user data]")  # fmt: skip
