@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ercbench.catalog import load_catalog
-from ercbench.grid import ALL, SAMPLE_FOLDER, Request, execute, plan
+from ercbench.grid import ALL, SAMPLE_FOLDER, Request, execute, fetch_missing, plan
+from ercbench.part_file import Watcher
 from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
 
@@ -26,6 +27,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     device: str | None = None,
     force: bool = False,
     keep_model: bool = True,
+    fetch: bool = False,
     reporter: Reporter | None = None,
 ) -> list[RunRecord]:
     """Train recipes on data sets and write records, as ``ercbench run`` does.
@@ -43,6 +45,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         device: ``cpu``, ``cuda`` or ``mps``; None takes the fastest.
         force: run cells again that are done.
         keep_model: keep the trained models beside the records.
+        fetch: download the public data sets that are not here.
         reporter: told how it goes.
 
     Returns:
@@ -70,6 +73,20 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         device=device,
         force=force,
         keep_model=keep_model,
+        fetch=fetch,
     )
-    prepared = plan(load_catalog(), request)
-    return [record for _, record in prepared.done] + execute(prepared, request, reporter or Silent())
+    catalog, reporter = load_catalog(), reporter or Silent()
+    fetch_missing(catalog, request, _Told(reporter))
+    prepared = plan(catalog, request)
+    return [record for _, record in prepared.done] + execute(prepared, request, reporter)
+
+
+class _Told(Watcher):
+    """Hands on to a reporter of runs what is worth a line."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    def say(self, message: str) -> None:
+        """A line."""
+        self._reporter.say(message)

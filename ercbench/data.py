@@ -15,6 +15,7 @@ from pathlib import Path
 from ercbench.catalog import load_target
 from ercbench.data_checks import count, count_problems, file_problems, shared_problems
 from ercbench.errors import DataError, UsageError
+from ercbench.fetching import how_to_get
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.types import SPLITS, Corpus, Dialogue, Example, Problem, RawDialogue, Reading, Split, Utterance
 
@@ -83,11 +84,11 @@ def find_files(spec: DatasetSpec, data_dir: Path | None = None) -> dict[Split, t
                 files[split] = (folder / file.name, file)
                 break
     if missing := [split for split in SPLITS if split not in files]:
-        raise DataError(_missing_files(spec, folder, missing))
+        raise DataError(_missing_files(spec, folder, missing, data_dir))
     return files
 
 
-def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split]) -> str:
+def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split], data_dir: Path | None) -> str:
     lines = [f"Data set {spec.name!r} lacks its files for {', '.join(missing)}."]
     lines.append(f"Looked in: {folder}{'' if folder.is_dir() else ' (no such folder)'}")
     for split in missing:
@@ -96,10 +97,10 @@ def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split]) ->
     if pickles:
         lines.append(f"Found {', '.join(pickles)}: pickles are never opened, because that can run code hidden in them.")
         lines.append("Bring the files named above instead.")
-    lines.append(f"Where they come from: {spec.source}")
+    lines.append(how_to_get(spec, data_dir))
     lines.append(
-        f"Put them into that folder, or name the folder that holds {spec.name + os.sep!r}: with --data-dir, with the "
-        f"environment variable {ENVIRONMENT}, or by using the default, {_default_root()}."
+        f"Or put the files into that folder, or name the one that holds {spec.name + os.sep!r}: with --data-dir, with "
+        f"the environment variable {ENVIRONMENT}, or by using the default, {_default_root()}."
     )
     return "\n".join(lines)
 

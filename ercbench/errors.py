@@ -11,6 +11,7 @@
     +-- CheckpointError           5   an encoder's weights or tokenizer cannot be used
     +-- TrainingError             6   training cannot go on (a loss that is not finite, for instance)
     +-- RecordError               7   a record, a predictions file or a board is broken or out of date
+    +-- FetchError                8   data files cannot be downloaded, or what arrives is not what it should be
     +-- Problems                  the exit code of the first of several errors reported together
 
 A message says what is wrong, with which object and value ("Got ..."), and what to do.
@@ -80,6 +81,12 @@ class RecordError(ErcbenchError):
     """A record, a predictions file or a board is broken or out of date."""
 
     exit_code = 7
+
+
+class FetchError(ErcbenchError):
+    """Data files cannot be downloaded, or what arrives is not what it should be."""
+
+    exit_code = 8
 
 
 class Problems(ErcbenchError):

@@ -12,7 +12,8 @@ from pydantic import JsonValue
 
 from ercbench.catalog import Catalog
 from ercbench.config import Config, resolve
-from ercbench.errors import ErcbenchError, Problems, UsageError
+from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
+from ercbench.part_file import Watcher
 from ercbench.progress import Reporter
 from ercbench.records import RunRecord, read_record, record_path
 from ercbench.specs import DatasetSpec, TrackSpec
@@ -41,6 +42,7 @@ class Request:
         device: ``cpu``, ``cuda``, ``mps``; None for the fastest.
         force: run cells again that are done.
         keep_model: keep the trained models beside the records.
+        fetch: download the public data sets that are not here; see `fetch_missing`.
     """
 
     recipes: Sequence[str]
@@ -55,6 +57,7 @@ class Request:
     device: str | None = None
     force: bool = False
     keep_model: bool = True
+    fetch: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,36 @@ class Plan:
     def cells(self) -> int:
         """Runs that are to be done."""
         return sum(len(seeds) for _, seeds in self.groups)
+
+
+def fetch_missing(catalog: Catalog, request: Request, watcher: Watcher) -> None:
+    """Download the requested data sets that are public and not here, where the request says so.
+
+    Before: nothing. After: `plan`, which tells of those that are not public.
+
+    Raises:
+        FetchError: some could not be had, or only in part.
+    """
+    from ercbench.data import data_folder, find_files
+    from ercbench.fetching import Options, announcement, fetch, together
+
+    missing: list[tuple[DatasetSpec, Path]] = []
+    for name in dataset_names(catalog, request.datasets, request.sample) if request.fetch else ():
+        spec = catalog.get(DatasetSpec, name)
+        try:
+            find_files(spec, request.data_dir)
+        except DataError:
+            if spec.remote:
+                missing.append((spec, data_folder(spec, request.data_dir)))
+                watcher.say(announcement(*missing[-1]))
+    errors: list[FetchError] = []
+    for spec, folder in missing:
+        try:
+            fetch(spec, folder, Options(), watcher)
+        except FetchError as error:
+            errors.append(error)
+    if errors:
+        raise together(errors)
 
 
 def plan(catalog: Catalog, request: Request) -> Plan:

@@ -6,9 +6,9 @@ A spec names the code that builds a part as ``"module:attribute"``; it is import
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from ercbench.types import LabelSet, Split
 
@@ -57,6 +57,39 @@ class SplitCounts(BaseModel):
         return sum(self.labels.values())
 
 
+class RemoteFile(BaseModel):
+    """A file of a data set that anybody may download, pinned by its checksum.
+
+    A checksum is what makes any copy as good as another, so exactly one of `sha256` and `git_blob` is given.
+
+    Attributes:
+        name: file name inside the data set's folder.
+        url: where its publisher serves it, at a fixed version.
+        size: in bytes; None where it is not known.
+        sha256: of its content, in hex.
+        git_blob: its id in a git repository, in hex; ``git hash-object FILE`` prints it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/[^?#]+$")]
+    size: Annotated[int, Field(ge=1)] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    git_blob: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_checksum(self) -> Self:
+        if (self.sha256 is None) == (self.git_blob is None):
+            raise ValueError(f"{self.name} needs exactly one of sha256 and git_blob")
+        return self
+
+    @property
+    def checksum(self) -> str:
+        """``sha256:...`` or ``git blob:...``."""
+        return f"sha256:{self.sha256}" if self.sha256 else f"git blob:{self.git_blob}"
+
+
 class DatasetSpec(Spec):
     """A data set: its labels, its files, what they must contain, and where a person gets them.
 
@@ -71,6 +104,7 @@ class DatasetSpec(Spec):
         benchmark: belongs to ``--dataset all``.
         ranked: whether its records may be ranked on a board.
         source: where a person gets the files.
+        remote: the files that ``ercbench data fetch`` downloads; empty where they are given out on request only.
     """
 
     family: Name
@@ -84,6 +118,7 @@ class DatasetSpec(Spec):
     ranked: bool = True
     licence: str
     source: str
+    remote: tuple[RemoteFile, ...] = ()
 
 
 class PartSpec(Spec):

@@ -21,7 +21,7 @@ COMMANDS = {
     "list": "List what plugins offer.",
     "show": "Show every value of a recipe, and where it came from.",
     "trace": "Show what one utterance becomes, stage by stage.",
-    "data": "Data sets: list, count, check.",
+    "data": "Data sets: list, download, count, check.",
     "leaderboard": "Build the Markdown leaderboards from records.",
     "cache": "Show or clear what is kept so that it need not be computed again.",
     "plugin": "Show which plugins were found.",

@@ -1,4 +1,7 @@
-"""``ercbench data``: which data sets there are, what they contain, whether the files are what they should be."""
+"""``ercbench data``: which data sets there are, what they contain, whether the files are what they should be.
+
+``data fetch`` is in ``data_fetch.py``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ercbench.cli.data_fetch import fetch
 
 if TYPE_CHECKING:
     from ercbench.specs import DatasetSpec
@@ -22,20 +27,24 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def data() -> None:
-    """Data sets: list them, count what is in them, check their files.
+    """Data sets: list them, download them, count what is in them, check their files.
 
     \b
     Examples:
       ercbench data list
+      ercbench data fetch meld
       ercbench data check meld --data-dir ~/erc-data
     """  # noqa: D301
+
+
+data.add_command(fetch)
 
 
 @data.command("list")
 @_data_dir
 @_json
 def list_(data_dir: Path | None, as_json: bool) -> None:
-    """Show every data set, and whether its files are here.
+    """Show every data set, whether its files are here, and whether they can be downloaded.
 
     \b
     Examples:
@@ -49,11 +58,11 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    columns = ("name", "version", "licence", "files", "folder")
+    columns = ("name", "version", "licence", "files", "fetch", "folder")
     click.echo(_table([[row[column] for column in columns] for row in rows], columns))
     for row in rows:
         if row["files"] == "missing":
-            click.echo(f"\n{row['name']}: {row['source']}")
+            click.echo(f"\n{row['name']}. {row['how_to_get']}")
 
 
 @data.command()
@@ -123,6 +132,7 @@ def _described(corpus: Corpus) -> dict[str, Any]:
 def _listed(spec: DatasetSpec, data_dir: Path | None) -> dict[str, str | bool | int]:
     from ercbench.data import data_folder, find_files
     from ercbench.errors import DataError
+    from ercbench.fetching import how_to_get
 
     try:
         find_files(spec, data_dir)
@@ -137,9 +147,11 @@ def _listed(spec: DatasetSpec, data_dir: Path | None) -> dict[str, str | bool | 
         "labels": len(spec.labels),
         "ranked": spec.ranked,
         "files": files,
+        "fetch": "yes" if spec.remote else "",
         "folder": str(data_folder(spec, data_dir)),
         "licence": spec.licence,
         "source": spec.source,
+        "how_to_get": "" if spec.bundled else how_to_get(spec, data_dir),
     }
 
 

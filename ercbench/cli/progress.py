@@ -8,8 +8,18 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
+from ercbench.part_file import Watcher, megabytes
 from ercbench.progress import NOTHING, Reporter, Silent
 
 LINE_EVERY = 30.0
@@ -21,6 +31,13 @@ def reporter(quiet: bool) -> Reporter:
     if quiet:
         return Silent()
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+def downloads(quiet: bool) -> Watcher:
+    """Shows downloads: bars on a terminal, lines elsewhere, nothing when quiet."""
+    if quiet:
+        return Watcher()
+    return DownloadBars() if sys.stderr.isatty() else DownloadLines()
 
 
 class Bar:
@@ -92,3 +109,67 @@ class Lines:
 def written(figures: Mapping[str, float]) -> str:
     """``{"total": 3.5}`` -> ``total 3.50``."""
     return "  ".join(f"{name} {value:.2f}" for name, value in figures.items())
+
+
+class DownloadBars(Watcher):
+    """A live bar for every file: how much of it is here, how fast it comes, time left."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def say(self, message: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(escape(message), highlight=False)
+
+    def progress(self, name: str, done: int, total: int | None) -> None:
+        """Move the bar of a file, or begin it."""
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._progress.start()
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(escape(name), total=total)
+        self._progress.update(self._tasks[name], completed=done, total=total)
+
+    def end(self) -> None:
+        """Leave the bars as they are."""
+        if self._progress is not None:
+            self._progress.stop()
+        self._progress, self._tasks = None, {}
+
+
+class DownloadLines(Watcher):
+    """A plain line when a file begins, and now and then while it comes."""
+
+    def __init__(self) -> None:
+        self._name, self._first, self._begun, self._next = "", 0, 0.0, 0.0
+
+    def say(self, message: str) -> None:
+        """Print a line."""
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+    def progress(self, name: str, done: int, total: int | None) -> None:
+        """Print a line when the file is another one, or the last line is long ago."""
+        now = time.monotonic()
+        size = "" if total is None else f", {megabytes(total)}"
+        if name != self._name or done < self._first:
+            self._name, self._first, self._begun, self._next = name, done, now, now + LINE_EVERY
+            self.say(f"{name}: downloading{size}")
+        elif now >= self._next:
+            self._next = now + LINE_EVERY
+            left = (now - self._begun) * (total - done) / max(1, done - self._first) if total is not None else None
+            self.say(f"{name}: {megabytes(done)} so far" + ("" if left is None else f", {left:.0f} s left"))
+
+    def end(self) -> None:
+        """The next file begins with a line of its own, whatever its name."""
+        self._name = ""

@@ -46,6 +46,7 @@ def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--sample", is_flag=True, help="Use the small bundled corpora instead. Never ranked.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
               help="Folder with one folder per data set.  [default: $ERCBENCH_DATA, else user data]")  # fmt: skip
+@click.option("--fetch", is_flag=True, help="First download the public data sets that are not there.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of the records.  [default: leaderboards, with --sample leaderboards/sample]")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Default: the fastest there is.")
@@ -75,12 +76,14 @@ def run(**options: Any) -> None:
     import json
 
     from ercbench.catalog import load_catalog
-    from ercbench.cli.progress import reporter
-    from ercbench.grid import execute, plan
+    from ercbench.cli.progress import downloads, reporter
+    from ercbench.grid import execute, fetch_missing, plan
 
     request = _request(options)
     quiet = options["quiet"] or options["as_json"]
-    prepared = plan(load_catalog(), request)
+    catalog = load_catalog()
+    fetch_missing(catalog, request, downloads(quiet))
+    prepared = plan(catalog, request)
     if not quiet:
         _describe(prepared, request)
     if options["dry_run"]:
@@ -118,6 +121,7 @@ def _request(options: dict[str, Any]) -> Request:
         device=options["device"],
         force=options["force"],
         keep_model=not options["no_model"],
+        fetch=options["fetch"],
     )
 
 

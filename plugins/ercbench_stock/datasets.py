@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ercbench import DatasetSpec, LabelSet, Split, SplitCounts, SplitFile
+from ercbench import DatasetSpec, LabelSet, RemoteFile, Split, SplitCounts, SplitFile
 
 _MELD = "ercbench_stock.readers.meld:read_meld"
 _JSON = "ercbench_stock.readers.emorynlp:read_emorynlp_json"
@@ -44,6 +44,14 @@ def _counts(labels: LabelSet, dialogues: int, turns: int | None, *per_label: int
     return SplitCounts(dialogues=dialogues, turns=sum(per_label) if turns is None else turns, labels=counts)
 
 
+def _pinned(folder: str, files: Mapping[str, tuple[int, str]]) -> tuple[RemoteFile, ...]:
+    """Files of a GitHub folder (owner, repository, commit, path) by name, each with its size in bytes and sha256."""
+    return tuple(
+        RemoteFile(name=name, url=f"{_GITHUB}/{folder}/{name}", size=size, sha256=sha256)
+        for name, (size, sha256) in files.items()
+    )
+
+
 _MELD_FILES = _files(("{}_sent_emo.csv", _MELD), ("{}_data.csv", _MELD))
 _OFFICIAL_JSON = _files(("emotion-detection-{}.json", _JSON), ("{}.json", _JSON), splits="trn dev tst")
 _OFFICIAL_TSV = _files(("EMORY_{}.txt", _TSV))
@@ -52,6 +60,40 @@ _EMORYNLP_FILES: Mapping[Split, tuple[SplitFile, ...]] = {
 }
 _IEMOCAP_FILES = _files(("{}_data.json", _IEMOCAP))
 _OURS = "written for this project; comes with ercbench"
+
+_GITHUB = "https://raw.githubusercontent.com"
+_DECLARE_LAB = "declare-lab/MELD/2d2011b409d3ca2d7e94460cd007d434b1d0a102/data"
+_EMOTION_DETECTION = "emorynlp/emotion-detection/289b967a34556f0d86b52ea36571c2a0c90740ae/json"
+_MELD_REMOTE = _pinned(
+    f"{_DECLARE_LAB}/MELD",
+    {
+        "train_sent_emo.csv": (1_119_290, "d2fa2d6529cf03cac2989efec05c9b27d8fd2f4c8fc5974c7ae88aa537fa02db"),
+        "dev_sent_emo.csv": (121_640, "2e89c6f8aa182d6f62f8c6331aece905ac7273ca4999660bfb5213e1d0370c1c"),
+        "test_sent_emo.csv": (294_526, "8d37103938f7067600839fe29d5a114a6cd1bcdafb75bec101e06464c5006888"),
+    },
+)
+_EMORYNLP_REMOTE = (
+    RemoteFile(  # known by its id in the repository alone
+        name="emotion-detection-trn.json",
+        url=f"{_GITHUB}/{_EMOTION_DETECTION}/emotion-detection-trn.json",
+        git_blob="0f40b44b249e199bfd9c75f8383688f9c81a2d67",
+    ),
+    *_pinned(
+        _EMOTION_DETECTION,
+        {
+            "emotion-detection-dev.json": (563_109, "177f0b8ae5442045ea60e6f7940e14b1a8c15c704201f01da1ba74943f99086e"),
+            "emotion-detection-tst.json": (556_256, "2da84b0bffbc9da2f3b9de8016c2d3ae5478e6ccb26d473313368373b427dedc"),
+        },
+    ),
+)
+_EMORYNLP_DECLARE_LAB_REMOTE = _pinned(
+    f"{_DECLARE_LAB}/emorynlp",
+    {
+        "emorynlp_train_final.csv": (771_777, "462c66c333783adb801836d12d1424f48489bef4fb8ddfec7fbb2f08ce8211d5"),
+        "emorynlp_dev_final.csv": (93_130, "20edc9d5917fe705b17b849f7f288e495d4132a60353a6247c3800445bdf8734"),
+        "emorynlp_test_final.csv": (100_280, "dbc4b5638acd12c92a5f48def829e04f1c765cddffb4eedbe34216312e0d2d78"),
+    },
+)
 
 MELD = DatasetSpec(
     name="meld",
@@ -72,6 +114,7 @@ MELD = DatasetSpec(
         "https://github.com/declare-lab/MELD at commit 2d2011b409d3ca2d7e94460cd007d434b1d0a102, folder data/MELD: "
         "train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv"
     ),
+    remote=_MELD_REMOTE,
 )
 
 EMORYNLP = DatasetSpec(
@@ -93,6 +136,7 @@ EMORYNLP = DatasetSpec(
         "https://github.com/emorynlp/emotion-detection at commit 289b967a34556f0d86b52ea36571c2a0c90740ae, folder "
         "json: emotion-detection-trn.json, emotion-detection-dev.json, emotion-detection-tst.json"
     ),
+    remote=_EMORYNLP_REMOTE,
 )
 
 EMORYNLP_DECLARE_LAB = DatasetSpec(
@@ -113,6 +157,7 @@ EMORYNLP_DECLARE_LAB = DatasetSpec(
         "https://github.com/declare-lab/MELD at commit 2d2011b409d3ca2d7e94460cd007d434b1d0a102, folder "
         "data/emorynlp: emorynlp_train_final.csv, emorynlp_dev_final.csv, emorynlp_test_final.csv"
     ),
+    remote=_EMORYNLP_DECLARE_LAB_REMOTE,
 )
 
 IEMOCAP = DatasetSpec(

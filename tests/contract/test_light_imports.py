@@ -12,7 +12,14 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate",
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list", "recipes"], ["list", "losses", "--json"], ["plugin", "list"], ["run", "--help"]],
+    [
+        ["--help"],
+        ["list", "recipes"],
+        ["list", "losses", "--json"],
+        ["plugin", "list"],
+        ["run", "--help"],
+        ["data", "fetch", "--help"],
+    ],
     ids=" ".join,
 )
 def test_command_loads_nothing_heavy(arguments: list[str]) -> None:

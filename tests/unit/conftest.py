@@ -1,4 +1,4 @@
-"""Tiny encoders with random weights, saved as the folders that ``encoder.checkpoint`` may name."""
+"""Tiny encoders with random weights, saved as the folders that ``encoder.checkpoint`` may name; a file server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from file_server import Server
 
 ARCHITECTURES = ("roberta", "bert", "deberta-v2", "mpnet")
 SPECIALS = ("<pad>", "<s>", "</s>", "<unk>", "<mask>")
@@ -95,3 +96,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A file server on loopback; nothing in the environment changes how it is reached."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    found = Server()
+    yield found
+    found.close()

@@ -56,7 +56,7 @@ def test_check_hands_errors_to_the_main_command(tmp_path: Path) -> None:
     assert "meld" in str(error)
 
 
-@pytest.mark.parametrize("arguments", [[], ["list"], ["stats"], ["check"]])
+@pytest.mark.parametrize("arguments", [[], ["list"], ["fetch"], ["stats"], ["check"]])
 def test_every_help_has_an_example(arguments: list[str]) -> None:
     """The help of each command shows at least one line to copy."""
     assert "  ercbench data " in CliRunner().invoke(command, [*arguments, "--help"]).output
