@@ -44,9 +44,6 @@ class SharedEncoderSettings(EncoderSettings):
     stretch_tokens: Annotated[int, Field(ge=32)] = Field(
         384, description="positions of a stretch of dialogue; no more than the encoder has"
     )
-    row_targets: Annotated[int, Field(ge=1)] = Field(
-        4, description="targets that share a row in training; fewer bring more dialogues into a batch"
-    )
     attention: Literal["mask", "block"] = Field(
         "mask", description="'block': FlexAttention's block mask on a CUDA GPU, which needs attention_dropout 0"
     )

@@ -137,19 +137,14 @@ class DialogueSharedEncoder(EaclEncoder):
         return [tokens[row] for row in range(len(prompts))]
 
     def plan(self, tokens: Sequence[Tokens], batch_size: int, seed: int | None) -> list[list[int]]:
-        """Batches of stretches of similar length, as many as have at most `batch_size` targets.
-
-        In training a stretch is asked about ``row_targets`` consecutive turns at a time, or a batch would hold the turns
-        of three dialogues and little else to be told apart. A target's vector does not depend on that.
-        """
-        together = batch_size if seed is None else min(batch_size, self.settings.row_targets)
+        """Batches of whole stretches of similar length, as many as have at most `batch_size` targets."""
         groups: dict[str, list[int]] = {}
         for index, token in enumerate(tokens):
             groups.setdefault(_shared(token).stretch.key, []).append(index)
         units = [
-            members[start : start + together]
+            members[start : start + batch_size]
             for members in groups.values()
-            for start in range(0, len(members), together)
+            for start in range(0, len(members), batch_size)
         ]
         lengths = [sum(len(piece.ids) for piece in self._pieces([tokens[i] for i in unit])) for unit in units]
         plan = length_buckets(lengths, batch_size, seed, [len(unit) for unit in units])
