@@ -14,6 +14,7 @@ from ercbench.types import LabelSet, Split
 
 Target = Annotated[str, Field(pattern=r"^[\w.]+:\w+$", description="module:attribute")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Sha256Start = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Values = dict[str, JsonValue]
 """Dotted path to value, for instance ``{"training.epochs": 8}``."""
 
@@ -71,6 +72,10 @@ class DatasetSpec(Spec):
         benchmark: belongs to ``--dataset all``.
         ranked: whether its records may be ranked on a board.
         source: where a person gets the files.
+        known_copies: files of other versions that are passed on under the same names: what each is called, by the
+            sha256 of the file or the first digits of it.
+        importer: makes the files from what the owners give out (`ports.Importer`); None where the files are given out
+            as they are read.
     """
 
     family: Name
@@ -84,6 +89,8 @@ class DatasetSpec(Spec):
     ranked: bool = True
     licence: str
     source: str
+    known_copies: Mapping[Sha256Start, str] = {}
+    importer: Target | None = None
 
 
 class PartSpec(Spec):
