@@ -24,7 +24,10 @@ LARGEST = 2**28
 """Bytes of a file that is copied; the largest one known is a fiftieth of it."""
 
 _PICKLE_NAMES = (".pkl", ".pickle", ".pkl.gz", ".p")
-_PICKLE = re.compile(rb"\x80[\x02-\x05]|[(\]}]?[dl]p\d+\n|\(d|\(l|c\w[\w.]*\n\w+\n|[\]})]q")
+_PICKLE = re.compile(
+    rb"\x80[\x02-\x05]|\([dl]p\d+\n|[\]}]p\d+\n|[\]})]q[\x00-\xff]|\([dlt]\.|c\w[\w.]*\n\w+\n", re.ASCII
+)
+"""How pickles of protocols 2 to 5, 0 and 1 begin."""
 
 
 @dataclass(frozen=True)
@@ -69,32 +72,38 @@ def import_data(spec: DatasetSpec, path: Path, data_dir: Path | None = None, for
         raise UsageError(
             f"Data set {spec.name!r} comes with its package and cannot be imported. Nothing is to be done."
         )
+    if not path.exists():
+        raise UsageError(f"There is no such file or folder. Got {str(path)!r}. Name the folder with the data.")
     try:
-        if not path.exists():
-            raise UsageError(f"There is no such file or folder. Got {str(path)!r}. Name the folder with the data.")
-        imported = _imported(spec, path)
+        return _import(spec, path.resolve(), data_folder(spec, data_dir), force)
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}. Check that it may be read.") from error
+        raise DataError(
+            f"{error.filename or path}: {error.strerror}. Mend that and import again; what was written is whole."
+        ) from error
+
+
+def _import(spec: DatasetSpec, path: Path, folder: Path, force: bool) -> ImportReport:
+    imported = _imported(spec, path)
     if imported.problems:
-        raise DataError(_cannot(spec, path, imported.problems))
-    report = _checked(spec, path, imported, data_folder(spec, data_dir))
+        raise DataError(_cannot(spec, path, imported))
+    report = _checked(spec, path, imported, folder)
     _refuse_conflicts(spec, report, imported.files, force)
     for name in report.written:
-        _write(report.folder / name, imported.files[name])
+        write_atomically(report.folder / name, imported.files[name])
     return report
 
 
 def _imported(spec: DatasetSpec, path: Path) -> Imported:
     """The files under their known names, or what the data set's importer makes of the path."""
-    if path.is_file():
-        if problem := pickle_problem(path):
+    if not path.is_dir():
+        if problem := _unusable_file(spec, path):
             return Imported(problems=(problem,))
         path = path.parent
     known = _known_files(spec, path)
     if len(known) == len(SPLITS):
         return _copied(spec, known, path)
     if spec.importer is None:
-        return Imported(problems=tuple(_missing(spec, path, known)))
+        return Imported(problems=(_missing(spec, path, known),))
     made: Imported = load_target(spec.importer)(path)
     if not made.problems and _split_files(spec, made.files).keys() != set(SPLITS):
         raise PluginError(
@@ -102,6 +111,16 @@ def _imported(spec: DatasetSpec, path: Path) -> Imported:
             f"Got {sorted(made.files)!r}. Report it to the author of the plugin."
         )
     return made
+
+
+def _unusable_file(spec: DatasetSpec, path: Path) -> Problem | None:
+    """A problem unless the path is a file that stands beside its like under a known name."""
+    if problem := pickle_problem(path):
+        return problem
+    if any(path.name == file.name for files in spec.files.values() for file in files) and path.is_file():
+        return None
+    fix = "Name the folder that holds the data; unpack an archive first."
+    return Problem(path.name, f"is no folder, and no file that {spec.name!r} is read from.", fix)
 
 
 def _known_files(spec: DatasetSpec, folder: Path) -> dict[Split, SplitFile]:
@@ -160,6 +179,8 @@ def pickle_problem(path: Path) -> Problem | None:
     what = "is a pickle, which can run code hidden in it and is never opened."
     if path.name.lower().endswith(_PICKLE_NAMES):
         return Problem(path.name, what, fix)
+    if not path.is_file():  # opening what is no file, such as a pipe, may never return
+        return None
     try:
         with path.open("rb") as file:
             return Problem(path.name, what, fix) if _PICKLE.match(file.read(200)) else None
@@ -167,16 +188,16 @@ def pickle_problem(path: Path) -> Problem | None:
         return None
 
 
-def _missing(spec: DatasetSpec, folder: Path, known: Mapping[Split, SplitFile]) -> list[Problem]:
+def _missing(spec: DatasetSpec, folder: Path, known: Mapping[Split, SplitFile]) -> Problem:
     names = [" or ".join(file.name for file in spec.files.get(split, ())) for split in SPLITS]
     there = ", ".join(file.name for file in known.values())
     what = f"does not hold the files of {spec.name!r}. Found: {there or 'none of them'}."
-    return [Problem(folder.name or str(folder), what, f"Wanted, one per split: {'; '.join(names)}.")]
+    return Problem(folder.name or str(folder), what, f"Wanted, one per split: {'; '.join(names)}.")
 
 
-def _cannot(spec: DatasetSpec, path: Path, problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> str:
+def _cannot(spec: DatasetSpec, path: Path, imported: Imported) -> str:
     lines = [f"Data set {spec.name!r} cannot be imported from {path}; nothing was written."]
-    lines += [f"- {problem}" for problem in problems]
+    lines += [f"- {problem}" for problem in imported.problems] + _note_lines(imported.notes)
     pickles = sorted(f.name for f in path.iterdir() if f.name.lower().endswith(_PICKLE_NAMES)) if path.is_dir() else []
     if pickles:
         lines.append(f"Found {', '.join(pickles)}: pickles are never opened, because that can run code hidden in them.")
@@ -225,12 +246,3 @@ def _refuse_conflicts(spec: DatasetSpec, report: ImportReport, files: Mapping[st
             lines.append(f"{', '.join(earlier)}: would be read instead of {file.name}. Move the file away.")
     if lines:
         raise DataError("\n".join([f"Files are in the way in {report.folder}; nothing was written.", *lines]))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_atomically(path, text)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror}. Make room or choose another folder with --data-dir."
-        ) from error

@@ -109,14 +109,14 @@ def _examples(examined: Sequence[Examined], pairs: Mapping[str, PairReport]) -> 
     """The longest texts of every pair. The key of a pair names its sides, with the data set where there are two."""
     from ercbench.overlap import shared_texts
 
-    named: dict[str, Sequence[RawDialogue]] = {**examined[0].dialogues}
+    named: dict[str, Sequence[RawDialogue]] = {str(split): found for split, found in examined[0].dialogues.items()}
     for one in examined:
-        named |= {f"{one.report.name} {split}": dialogues for split, dialogues in one.dialogues.items()}
+        named |= {f"{one.report.name} {split}": found for split, found in one.dialogues.items()}
     found = {}
     for key in pairs:
         left, _, right = key.partition(" in ")
         found[key] = shared_texts(named[left], named[right], EXAMPLES)
-    return found
+    return {key: shared for key, shared in found.items() if shared}
 
 
 def without_values(problem: Problem) -> Problem:

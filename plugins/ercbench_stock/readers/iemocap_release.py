@@ -167,7 +167,7 @@ def _dialogue(key: str, transcription: Path, evaluation: Path, log: _Log) -> lis
         if match["id"] not in labels:
             log.note(transcription, f"kept as context: {match['id']} was not evaluated.", number)
         turns.append(turn | ({"label": label} if (label := labels.get(match["id"])) else {}))
-    for turn_id in labels.keys() - ids:
+    for turn_id in sorted(labels.keys() - ids):
         log.note(evaluation, f"left out: {shown(turn_id)} has no line in the transcription.")
     return turns
 
