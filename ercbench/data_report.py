@@ -52,7 +52,7 @@ class SplitReport:
         fingerprint: of the content; None where the file is broken.
         dialogues: conversations.
         turns: utterances, labelled or not.
-        labelled: utterances with a label.
+        labelled: utterances with one of the data set's labels.
         labels: labelled utterances per label, in label order.
         unknown_labels: utterances with a label that the data set does not have.
         speakers: different names.

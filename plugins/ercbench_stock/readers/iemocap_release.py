@@ -72,8 +72,8 @@ def import_release(path: Path) -> Imported:
     for session in SESSIONS:
         dialogues |= _session(session, log)
     splits: dict[Split, list[list[dict[str, str]]]] = {split: [] for split in SPLITS}
-    for key in sorted(dialogues):
-        splits[_split(key)].append(dialogues[key])
+    for key, turns in dialogues.items():
+        splits[_split(key)].append(turns)
     files = {f"{split}_data.json": json.dumps(found) for split, found in splits.items()}
     return Imported(files, tuple(log.notes), tuple(log.problems))
 
