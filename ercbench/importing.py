@@ -143,34 +143,30 @@ def _copied(spec: DatasetSpec, known: Mapping[Split, SplitFile], folder: Path) -
     files: dict[str, str] = {}
     problems = old_copies(spec, {split: (folder / file.name, file) for split, file in known.items()})
     for file in known.values():
-        text = _read_inside(folder / file.name, folder, LARGEST)
-        if isinstance(text, Problem):
-            problems.append(text)
-        else:
-            files[file.name] = text
+        data = _read_inside(folder / file.name, folder)
+        if isinstance(data, Problem):
+            problems.append(data)
+            continue
+        try:
+            files[file.name] = data.decode("utf-8")
+        except UnicodeDecodeError as error:  # the reader says which line it is, and may know the file
+            plain = Problem(file.name, f"is not UTF-8 text (byte {error.start}).", "Get the file again.")
+            problems += load_target(file.reader)(folder / file.name).problems or [plain]
     return Imported(files, problems=tuple(problems))
 
 
-def _read_inside(path: Path, folder: Path, most: int) -> str | Problem:
-    """A file of a folder -> its text. A link that leads out of the folder, a pickle and a huge file are refused.
+def _read_inside(path: Path, folder: Path) -> bytes | Problem:
+    """A file of a folder -> its bytes. A link that leads out of the folder, a pickle and a huge file are refused.
 
-    Args:
-        path: the file.
-        folder: where it must be after all links are followed.
-        most: the largest size, in bytes.
+    An `OSError` is the caller's.
     """
     if problem := pickle_problem(path):
         return problem
-    try:
-        if not path.resolve().is_relative_to(folder.resolve()):
-            return Problem(path.name, "is a link that leads out of the folder.", "Put the file itself there.")
-        if path.stat().st_size > most:
-            return Problem(path.name, f"is larger than {most} bytes.", "Check that this is the file it is named after.")
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        return Problem(path.name, f"cannot be opened ({error.strerror}).", "Check that the file may be read.")
-    except UnicodeDecodeError as error:
-        return Problem(path.name, f"is not UTF-8 text (byte {error.start}).", "Get the file again.")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return Problem(path.name, "is a link that leads out of the folder.", "Put the file itself there.")
+    if path.stat().st_size > LARGEST:
+        return Problem(path.name, f"is larger than {LARGEST} bytes.", "Check that this is the file it is named after.")
+    return path.read_bytes()
 
 
 def pickle_problem(path: Path) -> Problem | None:

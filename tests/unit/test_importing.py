@@ -140,6 +140,27 @@ def test_a_known_old_copy_is_named(brought: Path, tmp_path: Path) -> None:
     assert "- train.json: is the toy of 1999. The right files: https://example.org/toy." in text
 
 
+def test_a_file_in_another_encoding_is_described_by_its_reader(brought: Path, tmp_path: Path) -> None:
+    """The line, and for MELD the version whose apostrophes are cp1252."""
+    (brought / "dev.json").write_bytes(b'[[{"text":\n"caf\xe9"}]]')
+    assert "dev.json, line 2: is not UTF-8 text. Got byte 0xe9" in refused(toy(), brought, tmp_path / "data")
+    meld = STOCK["meld"].model_copy(update={"expected": {}})
+    old = {f"{split}_sent_emo.csv": "Utterance\nIt\u2019s on.\n" for split in SPLITS}
+    folder = write(tmp_path / "old", {})
+    for name, text in old.items():
+        (folder / name).write_bytes(text.encode("cp1252"))
+    text = refused(meld, folder, tmp_path / "data")
+    assert "train_sent_emo.csv, line 2: is not UTF-8 text" in text
+    assert "MELD from before 2020-11-15" in text
+
+
+def test_a_huge_file_is_refused(brought: Path, tmp_path: Path) -> None:
+    """Before it is read into memory."""
+    with (brought / "dev.json").open("ab") as file:
+        file.truncate(2**29)
+    assert "dev.json: is larger than 268435456 bytes." in refused(toy(), brought, tmp_path / "data")
+
+
 def test_a_folder_without_the_files_is_told_what_was_wanted(tmp_path: Path) -> None:
     """Every known name, and what was found."""
     text = refused(toy(), write(tmp_path / "brought", {"dev.json": "[]"}), tmp_path / "data")
