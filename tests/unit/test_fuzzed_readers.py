@@ -291,7 +291,7 @@ def lowered(content: Content) -> Content:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=450)
+@settings(max_examples=400)
 @given(damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=4), seed=st.integers(0, 2**32))
 def test_a_damaged_data_set_is_refused_or_read_as_it_stands(
     roots: dict[str, Path], name: str, damages: list[Any], seed: int
