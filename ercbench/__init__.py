@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
     from ercbench.hookspecs import API_LEVEL, hookimpl
-    from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Loss, Reader, Renderer
+    from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Importer, Loss, Reader, Renderer
     from ercbench.records import RunRecord
     from ercbench.specs import (
         ClassifierSpec,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         EncodedBatch,
         Example,
         FloatArray,
+        Imported,
         Label,
         LabelSet,
         LossOutput,
@@ -80,6 +81,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "ErcbenchError",
     "Example",
     "FloatArray",
+    "Imported",
+    "Importer",
     "Label",
     "LabelSet",
     "Loss",

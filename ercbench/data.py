@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from ercbench.catalog import load_target
 from ercbench.data_checks import count, count_problems, file_problems, shared_problems
 from ercbench.errors import DataError, UsageError
 from ercbench.fetching import how_to_get
+from ercbench.fingerprints import Fingerprints, file_fingerprint, fingerprint, fingerprints, named_copy
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.types import SPLITS, Corpus, Dialogue, Example, Problem, RawDialogue, Reading, Split, Utterance
 
@@ -76,6 +74,16 @@ def find_files(spec: DatasetSpec, data_dir: Path | None = None) -> dict[Split, t
     Raises:
         DataError: a split has no file. The message says where the files come from and where they go.
     """
+    files, missing = find_split_files(spec, data_dir)
+    if missing:
+        raise DataError(missing)
+    return files
+
+
+def find_split_files(
+    spec: DatasetSpec, data_dir: Path | None = None
+) -> tuple[dict[Split, tuple[Path, SplitFile]], str]:
+    """DatasetSpec -> the files that are there, and what to say of those that are not, or nothing."""
     folder = data_folder(spec, data_dir)
     files: dict[Split, tuple[Path, SplitFile]] = {}
     for split in SPLITS:
@@ -83,9 +91,8 @@ def find_files(spec: DatasetSpec, data_dir: Path | None = None) -> dict[Split, t
             if (folder / file.name).is_file():
                 files[split] = (folder / file.name, file)
                 break
-    if missing := [split for split in SPLITS if split not in files]:
-        raise DataError(_missing_files(spec, folder, missing, data_dir))
-    return files
+    missing = [split for split in SPLITS if split not in files]
+    return files, _missing_files(spec, folder, missing, data_dir) if missing else ""
 
 
 def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split], data_dir: Path | None) -> str:
@@ -126,39 +133,91 @@ def load(spec: DatasetSpec, data_dir: Path | None = None, limit: int | None = No
     """
     if limit is not None and limit < 1:
         raise UsageError(f"The limit on dialogues must be at least 1. Got {limit}.")
-    files = find_files(spec, data_dir)
-    readings: list[tuple[str, Reading]] = [(path.name, load_target(f.reader)(path)) for path, f in files.values()]
-    problems = [problem for name, reading in readings for problem in file_problems(reading, spec.labels, name)]
-    if problems := problems or shared_problems(readings):
-        raise DataError(_broken_files(spec, data_folder(spec, data_dir), problems))
-    raw = {split: reading.dialogues for split, (_, reading) in zip(files, readings, strict=True)}
-    _check_counts(spec, raw)
-    splits = {split: _dialogues(spec.name, split, raw[split][:limit]) for split in SPLITS}
+    return check_files(spec, find_files(spec, data_dir), data_folder(spec, data_dir), limit)
+
+
+def check_files(
+    spec: DatasetSpec, files: Mapping[Split, tuple[Path, SplitFile]], folder: Path, limit: int | None = None
+) -> Corpus:
+    """Found files -> Corpus, or a `DataError` with every problem.
+
+    Before: `find_files`. After: `examples`.
+
+    Args:
+        spec: the data set.
+        files: one file per split.
+        folder: where they are said to be from, for messages.
+        limit: keep only the first dialogues of every split.
+    """
+    readings = read_files(files)
+    copies = old_copies(spec, files)
+    named = [(files[split][0].name, readings[split]) for split in SPLITS]
+    problems = [problem for name, reading in named for problem in file_problems(reading, spec.labels, name)]
+    if problems := problems or shared_problems(named):
+        raise DataError(_broken_files(spec, folder, problems, copies))
+    raw = {split: readings[split].dialogues for split in SPLITS}
+    _check_counts(spec, raw, copies)
+    splits = {split: to_dialogues(spec.name, split, raw[split][:limit]) for split in SPLITS}
     train, dev, test = (splits[split] for split in SPLITS)
     return Corpus(spec.name, spec.version, fingerprint(splits), spec.labels, train, dev, test)
 
 
-def _broken_files(spec: DatasetSpec, folder: Path, problems: Sequence[Problem]) -> str:
+def read_files(files: Mapping[Split, tuple[Path, SplitFile]]) -> dict[Split, Reading]:
+    """Found files -> what the reader of each makes of it, problems included.
+
+    Before: `find_files`. After: the checks.
+    """
+    return {split: load_target(file.reader)(path) for split, (path, file) in files.items()}
+
+
+def old_copies(spec: DatasetSpec, files: Mapping[Split, tuple[Path, SplitFile]]) -> list[Problem]:
+    """Found files -> one problem per file that is known to be of another version, told by its sha256."""
+    if not spec.known_copies:
+        return []
+    found: list[Problem] = []
+    for path, _ in files.values():
+        try:
+            name = named_copy(file_fingerprint(path).sha256, spec.known_copies)
+        except OSError:  # the file's reader reports it
+            continue
+        if name is not None:
+            found.append(Problem(path.name, f"is {name}.", f"The right files: {spec.source}."))
+    return found
+
+
+def corpus_fingerprints(corpus: Corpus, spec: DatasetSpec, data_dir: Path | None = None) -> Fingerprints:
+    """Corpus -> its fingerprints at all three levels; the files are those that `load` read.
+
+    Before: `load`. After: ``ercbench data``.
+    """
+    paths = {split: path for split, (path, _) in find_files(spec, data_dir).items()}
+    return fingerprints({split: corpus.split(split) for split in SPLITS}, paths)
+
+
+def _broken_files(spec: DatasetSpec, folder: Path, problems: Sequence[Problem], copies: Sequence[Problem]) -> str:
     many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = [f"Data set {spec.name!r} in {folder} has {many}:"]
     lines += [f"- {problem}" for problem in problems[:SHOWN_PROBLEMS]]
     if len(problems) > SHOWN_PROBLEMS:
         lines.append(f"and {len(problems) - SHOWN_PROBLEMS} more")
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(str, copies)])
 
 
-def _check_counts(spec: DatasetSpec, raw: Mapping[Split, Sequence[RawDialogue]]) -> None:
+def _check_counts(
+    spec: DatasetSpec, raw: Mapping[Split, Sequence[RawDialogue]], copies: Sequence[Problem] = ()
+) -> None:
+    """Raise where the content, or the file itself, is known to be of another version."""
     differences: list[str] = []
     for split in SPLITS:
         if split in spec.expected:
             differences += count_problems(split, count(raw[split]), spec.expected[split])
-    if differences:
+    if differences or copies:
         lines = [f"The files of data set {spec.name!r} are not those of version {spec.version!r}.", *differences]
-        raise DataError("\n".join([*lines, f"Where the right files come from: {spec.source}"]))
+        raise DataError("\n".join([*lines, *map(str, copies), f"Where the right files come from: {spec.source}"]))
 
 
-def _dialogues(name: str, split: Split, raw: Sequence[RawDialogue]) -> tuple[Dialogue, ...]:
-    """Give every turn its uid."""
+def to_dialogues(name: str, split: Split, raw: Sequence[RawDialogue]) -> tuple[Dialogue, ...]:
+    """Checked dialogues -> the same with a uid for every turn; `name` is the data set's."""
     return tuple(
         Dialogue(
             dialogue.key,
@@ -169,24 +228,6 @@ def _dialogues(name: str, split: Split, raw: Sequence[RawDialogue]) -> tuple[Dia
         )
         for d, dialogue in enumerate(raw)
     )
-
-
-def fingerprint(splits: Mapping[Split, Sequence[Dialogue]]) -> str:
-    """Dialogues -> ``sha256:...`` of who said what with which label, whatever the format of the files.
-
-    The text that is hashed is JSON without white space, in NFC: per split the dialogues, per dialogue the turns, each
-    ``[speaker, text, label or null]``.
-    """
-    content = {
-        split: [[[_nfc(u.speaker), _nfc(u.text), u.label] for u in d.utterances] for d in splits[split]]
-        for split in SPLITS
-    }
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
 
 
 def examples(corpus: Corpus, split: Split, past: int) -> list[Example]:

@@ -75,7 +75,8 @@ def _turn_problems(turn: RawTurn, labels: LabelSet) -> Iterator[tuple[str, str]]
         yield f"unknown label. Got {_shown(turn.label)}.", _known(turn.label, labels)
     if isinstance(turn.text, str) and not turn.text.strip():
         fix = "Write what was said, or remove the label, which makes the turn context only."
-        yield f"the text of an utterance with the label {turn.label} is empty. Got {_shown(turn.text)}.", fix
+        label = turn.label if turn.label in labels else _shown(turn.label)
+        yield f"the text of an utterance with the label {label} is empty. Got {_shown(turn.text)}.", fix
 
 
 def _is_unicode(text: str) -> bool:

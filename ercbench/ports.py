@@ -1,7 +1,7 @@
 """What a plugin's parts must be able to do. A part satisfies a protocol by having its methods; it inherits nothing.
 
-In the order in which a run calls them: `Reader`, `Renderer`, `Encoder` and `EncoderModel`, `Loss`, `Classifier` and
-`Candidate`. How each is built stands in the matching spec in ``specs.py``.
+`Importer` is called once, before any run. In the order in which a run calls them: `Reader`, `Renderer`, `Encoder` and
+`EncoderModel`, `Loss`, `Classifier` and `Candidate`. How each is built stands in the matching spec in ``specs.py``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ercbench.types import (
     EncodedBatch,
     Example,
     FloatArray,
+    Imported,
     LossOutput,
     Prompt,
     Prototypes,
@@ -32,6 +33,14 @@ class Reader(Protocol):
 
     def __call__(self, path: Path) -> Reading:
         """Path -> Reading: every dialogue that can be read, and one `Problem` per broken row, none of them raised."""
+        ...
+
+
+class Importer(Protocol):
+    """Makes the files of a data set from what its owners give out. A function is enough."""
+
+    def __call__(self, path: Path) -> Imported:
+        """Path -> Imported: nothing is written and nothing raised; whatever is wrong is a `Problem`."""
         ...
 
 

@@ -14,6 +14,7 @@ from ercbench.types import LabelSet, Split
 
 Target = Annotated[str, Field(pattern=r"^[\w.]+:\w+$", description="module:attribute")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Sha256Start = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Values = dict[str, JsonValue]
 """Dotted path to value, for instance ``{"training.epochs": 8}``."""
 
@@ -105,6 +106,10 @@ class DatasetSpec(Spec):
         ranked: whether its records may be ranked on a board.
         source: where a person gets the files.
         remote: the files that ``ercbench data fetch`` downloads; empty where they are given out on request only.
+        known_copies: files of other versions that are passed on under the same names: what each is called, by the
+            sha256 of the file or the first digits of it.
+        importer: makes the files from what the owners give out (`ports.Importer`); None where the files are given out
+            as they are read.
     """
 
     family: Name
@@ -119,6 +124,8 @@ class DatasetSpec(Spec):
     licence: str
     source: str
     remote: tuple[RemoteFile, ...] = ()
+    known_copies: Mapping[Sha256Start, str] = {}
+    importer: Target | None = None
 
 
 class PartSpec(Spec):

@@ -125,6 +125,21 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """What an importer made of a folder.
+
+    Attributes:
+        files: text by file name, in the names and the format under which the data set is read.
+        notes: what was left out, or read in another way than usual, and why.
+        problems: what makes the files unusable; where there is any, nothing is written.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
 class Utterance:
     """One turn of a dialogue. `label` is the key of its emotion, or None where it is unknown or withheld."""
 

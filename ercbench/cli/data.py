@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ercbench.cli.data_doctor import doctor
 from ercbench.cli.data_fetch import fetch
+from ercbench.cli.data_import import import_
 
 if TYPE_CHECKING:
+    from ercbench.fingerprints import Fingerprints
     from ercbench.specs import DatasetSpec
     from ercbench.types import Corpus
 
@@ -27,17 +30,20 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def data() -> None:
-    """Data sets: list them, download them, count what is in them, check their files.
+    """Data sets: list them, bring their files in, count what is in them, check their files.
 
     \b
     Examples:
       ercbench data list
       ercbench data fetch meld
+      ercbench data import iemocap ~/IEMOCAP_full_release
       ercbench data check meld --data-dir ~/erc-data
     """  # noqa: D301
 
 
 data.add_command(fetch)
+data.add_command(import_)
+data.add_command(doctor)
 
 
 @data.command("list")
@@ -77,11 +83,11 @@ def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
       ercbench data stats meld-sample
       ercbench data stats iemocap --data-dir ~/erc-data --json
     """  # noqa: D301
-    corpus = _load(name, data_dir)
+    corpus, prints = _load(name, data_dir)
     if as_json:
-        click.echo(json.dumps(_described(corpus), indent=2))
+        click.echo(json.dumps(_described(corpus, prints), indent=2))
         return
-    splits = _described(corpus)["splits"]
+    splits = _described(corpus, prints)["splits"]
     measures = ("dialogues", "turns", "labelled", "speakers", "mean_turns", "max_turns", "mean_words")
     rows = [[measure.replace("_", " "), *(_number(s[measure]) for s in splits.values())] for measure in measures]
     rows += [[f"label {key}", *(_number(s["labels"][key]) for s in splits.values())] for key in corpus.labels.keys]
@@ -100,8 +106,8 @@ def check(name: str, data_dir: Path | None, as_json: bool) -> None:
       ercbench data check meld
       ercbench data check emorynlp --data-dir ~/erc-data
     """  # noqa: D301
-    corpus = _load(name, data_dir)
-    described = _described(corpus)
+    corpus, prints = _load(name, data_dir)
+    described = _described(corpus, prints)
     if as_json:
         click.echo(json.dumps({"ok": True, **described}, indent=2))
         return
@@ -112,21 +118,28 @@ def check(name: str, data_dir: Path | None, as_json: bool) -> None:
     click.echo(f"{corpus.name}: OK. {counts}. {corpus.fingerprint}")
 
 
-def _load(name: str, data_dir: Path | None) -> Corpus:
+def _load(name: str, data_dir: Path | None) -> tuple[Corpus, Fingerprints]:
     from ercbench.catalog import load_catalog
-    from ercbench.data import load
+    from ercbench.data import corpus_fingerprints, load
     from ercbench.specs import DatasetSpec
 
-    return load(load_catalog().get(DatasetSpec, name), data_dir)
+    spec = load_catalog().get(DatasetSpec, name)
+    corpus = load(spec, data_dir)
+    return corpus, corpus_fingerprints(corpus, spec, data_dir)
 
 
-def _described(corpus: Corpus) -> dict[str, Any]:
+def _described(corpus: Corpus, prints: Fingerprints) -> dict[str, Any]:
     from dataclasses import asdict
 
     from ercbench.data import statistics
 
-    splits = {split: asdict(found) for split, found in statistics(corpus).items()}
-    return {"name": corpus.name, "version": corpus.version, "fingerprint": corpus.fingerprint, "splits": splits}
+    return {
+        "name": corpus.name,
+        "version": corpus.version,
+        "fingerprint": corpus.fingerprint,
+        "fingerprints": asdict(prints),
+        "splits": {split: asdict(found) for split, found in statistics(corpus).items()},
+    }
 
 
 def _listed(spec: DatasetSpec, data_dir: Path | None) -> dict[str, str | bool | int]:

@@ -14,6 +14,7 @@ _JSON = "ercbench_stock.readers.emorynlp:read_emorynlp_json"
 _TSV = "ercbench_stock.readers.emorynlp:read_emorynlp_tsv"
 _CSV = "ercbench_stock.readers.emorynlp:read_emorynlp_csv"
 _IEMOCAP = "ercbench_stock.readers.iemocap:read_iemocap"
+_OLD_MELD = "MELD before 2020-11-15, whose apostrophes are cp1252"
 
 
 def _same(*words: str) -> LabelSet:
@@ -115,6 +116,7 @@ MELD = DatasetSpec(
         "train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv"
     ),
     remote=_MELD_REMOTE,
+    known_copies=dict.fromkeys(("a94b26fa", "7e306369", "2d3fdb65"), _OLD_MELD),
 )
 
 EMORYNLP = DatasetSpec(
@@ -176,9 +178,10 @@ IEMOCAP = DatasetSpec(
     benchmark=True,
     licence="USC SAIL release agreement; may not be redistributed",
     source=(
-        "on request from USC SAIL, https://sail.usc.edu/iemocap; train_data.json, dev_data.json and test_data.json "
-        "are made from the release: a list of dialogues, each a list of {text, speaker, label}"
+        "on request from USC SAIL, https://sail.usc.edu/iemocap; `ercbench data import iemocap FOLDER` makes "
+        "train_data.json, dev_data.json and test_data.json from the released folder"
     ),
+    importer="ercbench_stock.readers.iemocap_release:import_release",
 )
 
 MELD_SAMPLE = DatasetSpec(

@@ -42,7 +42,11 @@ def test_stats_and_check_agree_with_the_corpus() -> None:
         assert corpus.fingerprint in result.output
         assert str(labelled) in result.output
         if "--json" in arguments:
-            assert json.loads(result.output)["splits"]["train"]["labelled"] == labelled
+            found = json.loads(result.output)
+            assert found["splits"]["train"]["labelled"] == labelled
+            assert found["fingerprints"]["content"] == corpus.fingerprint
+            assert set(found["fingerprints"]["splits"]) == {"train", "dev", "test"}
+            assert found["fingerprints"]["files"]["dev"]["name"] == "dev_sent_emo.csv"
     line = CliRunner().invoke(command, ["check", "meld-sample"]).output
     assert line.startswith("meld-sample: OK.")
     assert line.count("\n") == 1
@@ -56,7 +60,7 @@ def test_check_hands_errors_to_the_main_command(tmp_path: Path) -> None:
     assert "meld" in str(error)
 
 
-@pytest.mark.parametrize("arguments", [[], ["list"], ["fetch"], ["stats"], ["check"]])
+@pytest.mark.parametrize("arguments", [[], ["list"], ["fetch"], ["import"], ["stats"], ["check"], ["doctor"]])
 def test_every_help_has_an_example(arguments: list[str]) -> None:
     """The help of each command shows at least one line to copy."""
     assert "  ercbench data " in CliRunner().invoke(command, [*arguments, "--help"]).output

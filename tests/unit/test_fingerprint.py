@@ -13,6 +13,7 @@ import pytest
 from ercbench_stock.datasets import DATASETS
 
 from ercbench import data
+from ercbench.fingerprints import FileFingerprint, file_fingerprint, fingerprint, named_copy, split_fingerprint
 from ercbench.types import SPLITS, Dialogue, Split, Utterance
 
 STOCK = {spec.name: spec for spec in DATASETS}
@@ -33,15 +34,15 @@ BASE = ([("Ada", "Caf\u00e9?", "glad"), ("Bob", "No.", None)], [("Ada", "Well.",
 def test_the_fingerprint_has_a_fixed_value() -> None:
     """A record keeps its meaning: the text that is hashed, written out by hand, must not change."""
     text = '{"train":[[["Ada","Caf\u00e9?","glad"],["Bob","No.",null]],[["Ada","Well.","flat"]]],"dev":[],"test":[]}'
-    assert data.fingerprint(corpus_of(*BASE)) == "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
-    assert data.fingerprint(corpus_of(*BASE)).startswith("sha256:186aa63666ffa959")
+    assert fingerprint(corpus_of(*BASE)) == "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
+    assert fingerprint(corpus_of(*BASE)).startswith("sha256:186aa63666ffa959")
 
 
 def test_the_fingerprint_does_not_depend_on_the_unicode_form() -> None:
     """A file saved by another editor, with the same letters, is the same data set."""
     apart = ([("Ada", unicodedata.normalize("NFD", "Caf\u00e9?"), "glad"), ("Bob", "No.", None)], BASE[1])
     assert apart[0] != BASE[0]
-    assert data.fingerprint(corpus_of(*apart)) == data.fingerprint(corpus_of(*BASE))
+    assert fingerprint(corpus_of(*apart)) == fingerprint(corpus_of(*BASE))
 
 
 @pytest.mark.parametrize(
@@ -58,9 +59,9 @@ def test_the_fingerprint_does_not_depend_on_the_unicode_form() -> None:
 )
 def test_the_fingerprint_changes_with_everything_that_matters(other: Any) -> None:
     """Text, speaker, label, missing label, order, borders between dialogues, number of dialogues."""
-    assert data.fingerprint(corpus_of(*other)) != data.fingerprint(corpus_of(*BASE))
+    assert fingerprint(corpus_of(*other)) != fingerprint(corpus_of(*BASE))
     moved = corpus_of(*BASE)
-    assert data.fingerprint({**moved, "train": [], "dev": moved["train"]}) != data.fingerprint(moved)
+    assert fingerprint({**moved, "train": [], "dev": moved["train"]}) != fingerprint(moved)
 
 
 def test_the_fingerprint_does_not_depend_on_the_file_format(tmp_path: Path) -> None:
@@ -108,3 +109,68 @@ def emorynlp_text(scenes: list[list[tuple[str, str, str]]], form: int) -> str:
         for s, scene in enumerate(scenes)
     ]
     return json.dumps({"episodes": [{"scenes": made[:1]}, {"scenes": made[1:]}]}, indent=1)
+
+
+@pytest.mark.parametrize("name", ["train", "dev", "test"])
+def test_the_two_forms_of_one_split_are_the_same_content(tmp_path: Path, name: Split) -> None:
+    """EmoryNLP with one split as TSV and the others as JSON, which is how it is passed on, is the data set itself."""
+    scenes = [[("Ada Byron", 'A "kettle", no.', "Mad"), ("Bob", "\u00dcber.", "Sad")], [("Cy", "Hm.", "Neutral")]]
+    spec = STOCK["emorynlp"].model_copy(update={"expected": {}})
+    prints = []
+    for tsv in ("", name):
+        folder = tmp_path / (tsv or "none") / "emorynlp"
+        folder.mkdir(parents=True)
+        for position, (split, short) in enumerate(zip(SPLITS, ("trn", "dev", "tst"), strict=True)):
+            said = [[(s, f"{position} {t}", e) for s, t, e in scene] for scene in scenes]
+            file = f"EMORY_{split}.txt" if split == tsv else f"emotion-detection-{short}.json"
+            (folder / file).write_text(emorynlp_text(said, int(split == tsv)), encoding="utf-8", newline="")
+        corpus = data.load(spec, folder.parent)
+        prints.append(data.corpus_fingerprints(corpus, spec, folder.parent))
+        assert prints[-1].content == corpus.fingerprint
+    assert prints[0].content == prints[1].content
+    assert prints[0].splits == prints[1].splits
+    assert prints[0].files[name] != prints[1].files[name]
+    assert len(set(prints[0].splits.values())) == 3
+
+
+def test_a_split_has_a_fingerprint_of_its_own() -> None:
+    """The list of dialogues alone, written out by hand; it changes when the split does, and only then."""
+    made = corpus_of(*BASE)
+    text = '[[["Ada","Caf\u00e9?","glad"],["Bob","No.",null]],[["Ada","Well.","flat"]]]'
+    assert split_fingerprint(made["train"]) == "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
+    assert split_fingerprint(made["train"]) != split_fingerprint(made["train"][:1])
+    assert split_fingerprint(made["dev"]) == split_fingerprint([])
+
+
+def test_a_file_is_known_by_all_its_bytes(tmp_path: Path) -> None:
+    """Name, size and sha256; a line end more is another file."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"kettle\r\n")
+    found = file_fingerprint(path)
+    assert found == FileFingerprint("a.csv", 8, hashlib.sha256(b"kettle\r\n").hexdigest())
+    path.write_bytes(b"kettle\n")
+    assert file_fingerprint(path).sha256 != found.sha256
+
+
+def test_a_copy_is_named_by_the_first_digits_of_its_sha256() -> None:
+    """The facts often give eight digits only."""
+    copies = {"a94b26fa": "an old one", "0" * 64: "zero"}
+    assert named_copy("a94b26fa" + "1" * 56, copies) == "an old one"
+    assert named_copy("0" * 64, copies) == "zero"
+    assert named_copy("a94b26f" + "1" * 57, copies) is None
+
+
+@pytest.mark.real_data
+def test_the_real_contents_have_the_fingerprints_that_records_carry(real_data: Path) -> None:
+    """Committed records name them, so they cannot change; the files are the ones known from the public sources."""
+    known = [
+        ("meld", "75fd6aaec078", "d2fa2d6529cf"),
+        ("emorynlp", "3864ad3c5e52", "b686aba4a7fe"),
+        ("iemocap", "16f9f74a2127", "3995a6622bac"),
+    ]
+    for name, content, file in known:
+        if not (real_data / name).is_dir():
+            pytest.skip(f"no folder {name} among the real data sets")
+        found = data.corpus_fingerprints(data.load(STOCK[name], real_data), STOCK[name], real_data)
+        assert found.content.startswith(f"sha256:{content}")
+        assert found.files["train"].sha256.startswith(file)
