@@ -13,9 +13,10 @@ from ercbench import classifying, encoding, rendering
 from ercbench.catalog import Catalog
 from ercbench.conversations import Turn
 from ercbench.devices import Device
-from ercbench.errors import DataError
+from ercbench.errors import DataError, UsageError
 from ercbench.models import TrainedModel, load
-from ercbench.types import Example, FloatArray, Utterance
+from ercbench.records import read_record
+from ercbench.types import ContextProtocol, Example, FloatArray, Utterance
 
 REMEMBERED = 100_000
 """Dialogues whose ids are remembered, to notice one that is not in one piece. Memory is bounded by this."""
@@ -39,8 +40,14 @@ class Predictor:
         """Load the model of a record.
 
         Raises:
-            RecordError, CheckpointError, UsageError: it cannot be loaded, or not there.
+            RecordError, CheckpointError, UsageError: it cannot be loaded, or not there; or it needs later turns, which
+                a stream does not have.
         """
+        if read_record(record).protocol.context == "full":
+            raise UsageError(
+                "This model was trained with later turns in view, and turns are predicted as they come, without them. "
+                f"Got {record}, context protocol full. Train one with --context past or none."
+            )
         self.trained: TrainedModel = load(catalog, record)
         self.device = Device(device, self.trained.config.training.precision)
         self.trained.model.to(self.device.torch_device)
@@ -57,7 +64,8 @@ class Predictor:
             DataError: whatever reading the turns raises, or a dialogue that is not in one piece. The turns before it
                 have been answered by then.
         """
-        for gathered, error in _chunks(_examples(turns, self.trained.config.context.past), chunk):
+        context = self.trained.config.context
+        for gathered, error in _chunks(_examples(turns, context.past, context.protocol), chunk):
             if gathered:
                 yield from self._answer(gathered, batch_size)
             if error:
@@ -83,9 +91,10 @@ def softmax(scores: FloatArray) -> np.ndarray:
     return probabilities
 
 
-def _examples(turns: Iterable[Turn], past: int) -> Iterator[tuple[Turn, Example]]:
-    """Each turn with the context that the recipe's protocol allows."""
-    window: deque[Utterance] = deque(maxlen=past)
+def _examples(turns: Iterable[Turn], past: int, protocol: ContextProtocol = "past") -> Iterator[tuple[Turn, Example]]:
+    """Each turn with what ``data.examples`` would show of its dialogue under ``past`` or ``none``."""
+    alone = protocol == "none"
+    window: deque[Utterance] = deque(maxlen=0 if alone else past)
     seen: deque[str] = deque(maxlen=REMEMBERED)
     known: set[str] = set()
     speakers: list[str] = []
@@ -107,7 +116,7 @@ def _examples(turns: Iterable[Turn], past: int) -> Iterator[tuple[Turn, Example]
         if turn.speaker not in speakers:
             speakers.append(turn.speaker)
         target = Utterance(f"input/test/{number}/{position}", position, turn.speaker, turn.text)
-        yield turn, Example(target, tuple(window), (), tuple(speakers))
+        yield turn, Example(target, tuple(window), (), (turn.speaker,) if alone else tuple(speakers))
         window.append(target)
         position += 1
 

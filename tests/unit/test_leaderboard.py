@@ -59,7 +59,12 @@ def record(name: str = "method", f1: float = 0.5, seed: int = 0, **changes: dict
         },
         "overrides": {},
         "config": {"training.epochs": 8},
-        "protocol": {"selection_split": "dev", "context_past": 8, "metric": "weighted_f1|classes:2"},
+        "protocol": {
+            "selection_split": "dev",
+            "context": "past",
+            "context_past": 8,
+            "metric": "weighted_f1|classes:2",
+        },
         "encoder": {"checkpoint": "small-encoder", "origin": "local folder", "sha256": None, "parameters": 1000},
         "plugins": [],
         "environment": {"device": "cpu", "hardware": "a", "precision": "fp32", "python": "3.11", "packages": {}},
@@ -84,7 +89,7 @@ def saved(results: Path, *records: RunRecord) -> Path:
     """A results folder that holds these records."""
     for one in records:
         name = f"{one.recipe.name}@{one.recipe.version}"
-        path = record_path(results, one.dataset.name, one.track, name, one.seed)
+        path = record_path(results, one.dataset.name, one.track, name, one.seed, one.protocol.context)
         while path.exists():  # as two runs into one folder would not do, but a stranger's pull request may
             path = path.parents[1] / (path.parent.name + "x") / path.name
         write_record(path, one, "")

@@ -31,6 +31,10 @@ def split_scores(weighted_f1: float) -> dict[str, Any]:
         "accuracy": 0.5,
         "per_class": dict.fromkeys(LABELS, emotion),
         "confusion": [[3, 1], [2, 2]],
+        "slices": {
+            "short": {"weighted_f1": 1 / 3, "accuracy": 0.5, "utterances": 4},
+            "shift": {"weighted_f1": None, "accuracy": None, "utterances": 0},
+        },
     }
 
 
@@ -43,6 +47,8 @@ def record_data() -> dict[str, Any]:
             "name": "talk",
             "version": "1",
             "fingerprint": "sha256:" + "0" * 64,
+            "split_fingerprints": {"test": "sha256:" + "1" * 64},
+            "files": {"test.json": "2" * 64},
             "ranked": True,
             "limit": None,
             "utterances": {"train": 80, "dev": 10, "test": 8},
@@ -54,6 +60,7 @@ def record_data() -> dict[str, Any]:
         "config": {"training.epochs": 8, "training.lr": 1e-5, "losses": ["a", None, {"b": True}]},
         "protocol": {
             "selection_split": "dev",
+            "context": "past",
             "context_past": 8,
             "context_future": 0,
             "metric": "weighted_f1|classes:2",
