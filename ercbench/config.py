@@ -16,7 +16,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.catalog import Catalog
-from ercbench.context import PROTOCOL, Context, apply_protocol, unable_parts
+from ercbench.context import PROTOCOL, Context, apply_protocol, shows_no_later_turns
 from ercbench.errors import BadSetting, ErcbenchError, Problems
 from ercbench.specs import (
     ClassifierSpec,
@@ -212,9 +212,6 @@ class _Checker:
         context = self.settings(Context, "context")
         training = self.settings(Training, "training")
         chooser = self.selection_classifier(selection)
-        if self.values[PROTOCOL] == "full" and renderer and encoder:
-            known: list[RendererSpec | EncoderSpec] = [*self.catalog.all(RendererSpec), *self.catalog.all(EncoderSpec)]
-            self.errors += unable_parts({"renderer.name": renderer.spec, "encoder.name": encoder.spec}, known)
         self.check_paths()
         if self.errors:
             raise self.errors[0] if len(self.errors) == 1 else Problems(self.errors)
@@ -234,6 +231,8 @@ class _Checker:
             self.errors.append(error)
             return None
         self.complete[f"{prefix}.name"] = name
+        if isinstance(spec, RendererSpec | EncoderSpec) and self.values[PROTOCOL] == "full" and not spec.later_turns:
+            self.errors.append(shows_no_later_turns(f"{prefix}.name", spec, self.catalog.all(type(spec))))
         settings = self.settings(spec.settings, prefix, skip=("name",))
         return Part(spec, settings) if settings else None
 

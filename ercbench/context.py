@@ -6,7 +6,7 @@ recipe; ``data.examples`` enforces it, the record says it, and boards keep the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field, JsonValue
@@ -70,19 +70,18 @@ def _origin(protocol: ContextProtocol) -> str:
     return "default" if protocol == Context().protocol else "--context"
 
 
-def unable_parts(
-    parts: Mapping[str, RendererSpec | EncoderSpec], known: Iterable[RendererSpec | EncoderSpec]
-) -> Iterator[BadSetting]:
-    """What is wrong with renderer and encoder under ``full``: one that shows no later turns would make it past only.
+def shows_no_later_turns(
+    path: str, spec: RendererSpec | EncoderSpec, known: Iterable[RendererSpec | EncoderSpec]
+) -> BadSetting:
+    """What to say of a renderer or encoder under ``full`` that would make it past only, without a word.
 
     Args:
-        parts: the spec by the path that names it, such as ``renderer.name``.
-        known: all that there are.
+        path: what names it, such as ``renderer.name``.
+        spec: the part.
+        known: all of its kind.
     """
-    for path, spec in parts.items():
-        if not spec.later_turns:
-            able = sorted(other.name for other in known if other.later_turns and type(other) is type(spec))
-            yield BadSetting(
-                f"{path}: {spec.name!r} does not show later turns, and the context protocol full is about them. "
-                f"Those that do: {', '.join(able) or 'none'}. Choose one of them, or another --context."
-            )
+    able = sorted(other.name for other in known if other.later_turns)
+    return BadSetting(
+        f"{path}: {spec.name!r} does not show later turns, and the context protocol full is about them. "
+        f"Those that do: {', '.join(able) or 'none'}. Choose one of them, or another --context."
+    )
