@@ -231,10 +231,15 @@ class _Checker:
             self.errors.append(error)
             return None
         self.complete[f"{prefix}.name"] = name
-        if isinstance(spec, RendererSpec | EncoderSpec) and self.values[PROTOCOL] == "full" and not spec.later_turns:
-            self.errors.append(shows_no_later_turns(f"{prefix}.name", spec, self.catalog.all(type(spec))))
+        self.check_later_turns(f"{prefix}.name", spec)
         settings = self.settings(spec.settings, prefix, skip=("name",))
         return Part(spec, settings) if settings else None
+
+    def check_later_turns(self, path: str, spec: PartSpec) -> None:
+        """A renderer or encoder under ``full`` must show later turns."""
+        if isinstance(spec, RendererSpec | EncoderSpec) and self.values[PROTOCOL] == "full" and not spec.later_turns:
+            kind: type[RendererSpec | EncoderSpec] = RendererSpec if isinstance(spec, RendererSpec) else EncoderSpec
+            self.errors.append(shows_no_later_turns(path, spec, self.catalog.all(kind)))
 
     def loss(self, name: str) -> WeightedLoss | None:
         """A loss, whose name is in its path."""
