@@ -242,6 +242,7 @@ def test_later_text_cannot_move_the_position(encoders: list[EaclEncoder], turns:
     both = [encoders[0].tokenize(prompts) if prompts else [] for prompts in (shown, plain)]
     for full, past in zip(*both, strict=True):
         assert full.position == past.position
+        assert full.input_ids[full.position] == encoders[0].mask_id
         assert full.input_ids[: len(past.input_ids)] == past.input_ids
         assert len(full.input_ids) <= encoders[0].settings.max_tokens
 
