@@ -142,6 +142,7 @@ def record() -> str:
         "# The fields of a record",
         "",
         "One JSON file per run: `records/<data set>/<track>/<recipe>@<version>/seed-<n>.json`.",
+        "Under another context protocol than `past`, `<track>` is followed by it: `mini+context-full`.",
         "Scores are fractions from 0 to 1, times are seconds.",
         "In a path, `[]` stands for every item of a list and `*` for every key of an object.",
         "",
