@@ -106,7 +106,9 @@ def _quality() -> str:
         + [f"{100 * split.weighted_f1:.2f}" for split in (r.scores.dev, r.scores.test)]
         + [f"{sum(e.utterances_per_second for e in r.training.epochs) / len(r.training.epochs):.1f}"]
         for _, r in read_records(ROOT / "leaderboards")
-        if r.recipe.name in ("eacl", "eacl-shared") and r.track == "mini" and r.dataset.name in ("meld", "iemocap")
+        if r.recipe.name in ("eacl", "eacl-shared")
+        and (r.track, r.protocol.context) == ("mini", "past")
+        and r.dataset.name in ("meld", "iemocap")
     ]
     headers = ["data set", "recipe", "seed", "dev weighted F1", "test weighted F1", "utterances/s in training"]
     return "\n" + tabulate(rows, headers, tablefmt="github", disable_numparse=True) + "\n"
@@ -140,6 +142,7 @@ def record() -> str:
         "# The fields of a record",
         "",
         "One JSON file per run: `records/<data set>/<track>/<recipe>@<version>/seed-<n>.json`.",
+        "Under another context protocol than `past`, `<track>` is followed by it: `mini+context-full`.",
         "Scores are fractions from 0 to 1, times are seconds.",
         "In a path, `[]` stands for every item of a list and `*` for every key of an object.",
         "",

@@ -1,9 +1,10 @@
 """ercbench: emotion recognition in conversation, measured so that a stranger can believe the number and run it again.
 
 To follow one utterance from its data file to its leaderboard cell, read in this order: ``types.py`` (the values that
-flow), ``ports.py`` and ``specs.py`` (what plugins bring), ``config.py`` (what a recipe comes to), then the stages
-``data.py``, ``rendering.py``, ``encoding.py``, ``training.py``, ``classifying.py``, ``scoring.py``, ``records.py``,
-``leaderboard/``, and ``runner.py``, which calls them in that order.
+flow), ``ports.py`` and ``specs.py`` (what plugins bring), ``config.py`` (what a recipe comes to) with ``context.py``
+(what the task lets it see), then the stages ``data.py``, ``rendering.py``, ``encoding.py``, ``training.py``,
+``classifying.py``, ``scoring.py`` with ``slices.py``, ``records.py``, ``leaderboard/``, and ``runner.py``, which calls
+them in that order.
 
 The names below are public: a plugin needs no others. They are imported when they are first used.
 """

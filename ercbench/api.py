@@ -11,6 +11,7 @@ from ercbench.grid import ALL, SAMPLE_FOLDER, Request, execute, fetch_missing, p
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
+from ercbench.types import ContextProtocol
 
 
 def run(  # noqa: PLR0913 - the options of a command, each with a default, by keyword
@@ -20,6 +21,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     track: str | None = None,
     seeds: int | Sequence[int] = 1,
     overrides: Mapping[str, Any] | None = None,
+    context: ContextProtocol = "past",
     sample: bool = False,
     limit: int | None = None,
     data_dir: str | Path | None = None,
@@ -38,6 +40,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         track: None takes ``full`` on a CUDA GPU, else ``mini``.
         seeds: a number N for seeds 0 to N-1, or the seeds themselves.
         overrides: values by dotted path, as with ``--set``.
+        context: what of a dialogue is shown: ``past`` earlier turns, ``full`` later ones too, ``none`` neither.
         sample: use the small bundled corpora instead.
         limit: only the first so many dialogues per split.
         data_dir: folder with one folder per data set; None looks in the usual places.
@@ -66,6 +69,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         track=track,
         seeds=list(range(seeds)) if isinstance(seeds, int) else list(seeds),
         overrides=dict(overrides or {}),
+        context=context,
         sample=sample,
         limit=limit,
         data_dir=None if data_dir is None else Path(data_dir),

@@ -1,7 +1,8 @@
 """Recipe + track + data set + ``--set`` -> Config: every value of a run, checked, each with where it came from.
 
 Values are resolved in this order, later ones winning: the recipe (its base first), the track, the recipe's own values
-for that track, the recipe's own values for that data set's family and name, ``--set``. Importing this loads no torch.
+for that track, the recipe's own values for that data set's family and name, ``--set``. Over all of them lies the
+context protocol, see ``context.py``. Importing this loads no torch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.catalog import Catalog
+from ercbench.context import PROTOCOL, Context, apply_protocol, shows_no_later_turns
 from ercbench.errors import BadSetting, ErcbenchError, Problems
 from ercbench.specs import (
     ClassifierSpec,
@@ -28,6 +30,7 @@ from ercbench.specs import (
     TrackSpec,
     Values,
 )
+from ercbench.types import ContextProtocol
 
 DEFAULT = "default"
 """The origin of a value that nothing set."""
@@ -48,12 +51,6 @@ class Selection(Settings):
         "first",
         description="'first': first of the best unrounded dev F1; 'test': dev F1 rounded to 0.01 points, then test F1",
     )
-
-
-class Context(Settings):
-    """What of the dialogue an example may show."""
-
-    past: Annotated[int, Field(ge=0)] = Field(8, description="earlier turns")
 
 
 class Training(Settings):
@@ -136,7 +133,14 @@ class Config:
         return sorted(path for path in {**before, **self.values} if before.get(path) != self.values.get(path))
 
 
-def resolve(catalog: Catalog, recipe: str, track: str, dataset: str, overrides: Mapping[str, JsonValue]) -> Config:
+def resolve(
+    catalog: Catalog,
+    recipe: str,
+    track: str,
+    dataset: str,
+    overrides: Mapping[str, JsonValue],
+    context: ContextProtocol = "past",
+) -> Config:
     """Names and ``--set`` values -> Config.
 
     Args:
@@ -145,14 +149,17 @@ def resolve(catalog: Catalog, recipe: str, track: str, dataset: str, overrides: 
         track: its name.
         dataset: its name.
         overrides: values by dotted path, which count more than any other.
+        context: the context protocol, which is part of the task and counts more than any value.
 
     Raises:
-        UnknownName: a name that nothing is registered under.
+        UnknownName: a name that nothing is registered under, or no context protocol.
         BadSetting: a value or path that is not acceptable; `Problems` where there are several.
     """
     specs = catalog.get(Recipe, recipe), catalog.get(TrackSpec, track), catalog.get(DatasetSpec, dataset)
     values, origins = _merge(catalog, *specs, overrides)
-    return _Checker(catalog, values, origins).config(*specs, overrides)
+    checker = _Checker(catalog, values, origins)
+    checker.errors += apply_protocol(context, values, origins)
+    return checker.config(*specs, overrides)
 
 
 def lineage(catalog: Catalog, recipe: Recipe) -> list[Recipe]:
@@ -238,8 +245,15 @@ class _Checker:
             self.errors.append(error)
             return None
         self.complete[f"{prefix}.name"] = name
+        self.check_later_turns(f"{prefix}.name", spec)
         settings = self.settings(spec.settings, prefix, skip=("name",))
         return Part(spec, settings) if settings else None
+
+    def check_later_turns(self, path: str, spec: PartSpec) -> None:
+        """A renderer or encoder under ``full`` must show later turns."""
+        if isinstance(spec, RendererSpec | EncoderSpec) and self.values[PROTOCOL] == "full" and not spec.later_turns:
+            kind: type[RendererSpec | EncoderSpec] = RendererSpec if isinstance(spec, RendererSpec) else EncoderSpec
+            self.errors.append(shows_no_later_turns(path, spec, self.catalog.all(kind)))
 
     def loss(self, name: str) -> WeightedLoss | None:
         """A loss, whose name is in its path."""

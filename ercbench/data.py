@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 from collections import Counter
@@ -15,7 +16,18 @@ from ercbench.errors import DataError, UsageError
 from ercbench.fetching import how_to_get
 from ercbench.fingerprints import Fingerprints, file_fingerprint, fingerprint, fingerprints, named_copy
 from ercbench.specs import DatasetSpec, SplitFile
-from ercbench.types import SPLITS, Corpus, Dialogue, Example, Problem, RawDialogue, Reading, Split, Utterance
+from ercbench.types import (
+    SPLITS,
+    ContextProtocol,
+    Corpus,
+    Dialogue,
+    Example,
+    Problem,
+    RawDialogue,
+    Reading,
+    Split,
+    Utterance,
+)
 
 ENVIRONMENT = "ERCBENCH_DATA"
 SHOWN_PROBLEMS = 50
@@ -230,28 +242,40 @@ def to_dialogues(name: str, split: Split, raw: Sequence[RawDialogue]) -> tuple[D
     )
 
 
-def examples(corpus: Corpus, split: Split, past: int) -> list[Example]:
+def examples(
+    corpus: Corpus, split: Split, past: int, protocol: ContextProtocol = "past", future: int = 0
+) -> list[Example]:
     """Corpus -> Examples: every labelled utterance with its context, in file order, and without any label.
+
+    This is where the context protocol is enforced: no later stage sees more of a dialogue than stands in an example.
 
     Before: `load`. After: ``rendering.py``.
 
     Args:
         corpus: a checked corpus.
         split: which of its splits.
-        past: how many earlier turns of the dialogue to keep, unlabelled ones included.
+        past: how many earlier turns of the dialogue to keep, unlabelled ones included; none under ``none``.
+        protocol: what may be shown at all.
+        future: how many later turns to keep, unlabelled ones included; none unless under ``full``.
     """
-    return [example for dialogue in corpus.split(split) for example in _examples_of(dialogue, past)]
+    window = (0 if protocol == "none" else past, future if protocol == "full" else 0)
+    found = [example for dialogue in corpus.split(split) for example in _examples_of(dialogue, *window)]
+    if protocol == "none":  # who spoke first is context too
+        return [dataclasses.replace(example, speakers=(example.target.speaker,)) for example in found]
+    return found
 
 
-def _examples_of(dialogue: Dialogue, past: int) -> list[Example]:
+def _examples_of(dialogue: Dialogue, past: int, future: int) -> list[Example]:
     bare = [Utterance(u.uid, u.turn, u.speaker, u.text) for u in dialogue.utterances]
     found: list[Example] = []
     speakers: tuple[str, ...] = ()
+    shown = 0
     for i, (utterance, target) in enumerate(zip(dialogue.utterances, bare, strict=True)):
-        if target.speaker not in speakers:
-            speakers += (target.speaker,)
+        end = i + 1 + future
+        speakers = tuple(dict.fromkeys((*speakers, *(turn.speaker for turn in bare[shown:end]))))
+        shown = end
         if utterance.label is not None:
-            found.append(Example(target, tuple(bare[max(0, i - past) : i]), speakers=speakers))
+            found.append(Example(target, tuple(bare[max(0, i - past) : i]), tuple(bare[i + 1 : end]), speakers))
     return found
 
 

@@ -17,6 +17,7 @@ from ercbench.part_file import Watcher
 from ercbench.progress import Reporter
 from ercbench.records import RunRecord, read_record, record_path
 from ercbench.specs import DatasetSpec, TrackSpec
+from ercbench.types import ContextProtocol
 
 if TYPE_CHECKING:
     from ercbench.preparing import Prepared
@@ -35,6 +36,7 @@ class Request:
         track: name; None takes the default of this machine.
         seeds: each gives one run.
         overrides: ``--set`` values by dotted path.
+        context: the context protocol; part of the task, like the data set.
         sample: run on the small corpora that come with the data sets instead.
         limit: dialogues per split; None for all.
         data_dir: folder with one folder per data set; None looks in the usual places.
@@ -58,6 +60,7 @@ class Request:
     force: bool = False
     keep_model: bool = True
     fetch: bool = False
+    context: ContextProtocol = "past"
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,8 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> list[RunRecord]
     for prepared, seeds in plan.groups:
         config = prepared.config
         for seed in seeds:
-            name = f"{config.recipe.name} on {config.dataset.name}, track {config.track.name}, seed {seed}"
+            track = f"track {config.track.name}, context {config.context.protocol}"
+            name = f"{config.recipe.name} on {config.dataset.name}, {track}, seed {seed}"
             reporter.begin(name, prepared.work)
             try:
                 device = Device(request.device, config.training.precision)
@@ -194,7 +198,7 @@ def _configs(catalog: Catalog, request: Request, track: str, errors: list[Ercben
     for dataset in dataset_names(catalog, request.datasets, request.sample):
         for recipe in dict.fromkeys(request.recipes):
             try:
-                configs.append(resolve(catalog, recipe, track, dataset, request.overrides))
+                configs.append(resolve(catalog, recipe, track, dataset, request.overrides, request.context))
             except Problems as problems:
                 errors += problems.errors
             except ErcbenchError as error:
@@ -217,7 +221,8 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
     """
     config = prepared.config
     recipe = f"{config.recipe.name}@{config.recipe.version}"
-    path = record_path(request.results, config.dataset.name, config.track.name, recipe, seed)
+    names = (config.dataset.name, config.track.name, recipe)
+    path = record_path(request.results, *names, seed, config.context.protocol)
     if request.force or not path.exists():
         return None
     record = read_record(path)

@@ -11,9 +11,9 @@ import numpy as np
 from ercbench import classifying, encoding, rendering
 from ercbench.conversations import Turn
 from ercbench.devices import Device
-from ercbench.errors import DataError
+from ercbench.errors import DataError, UsageError
 from ercbench.models import TrainedModel
-from ercbench.types import Example, FloatArray, Utterance
+from ercbench.types import ContextProtocol, Example, FloatArray, Utterance
 
 WHOLE = 4
 """Chunks that are gathered at most to keep a dialogue in one piece."""
@@ -36,7 +36,16 @@ class Predictor:
     """A trained model, ready for turns."""
 
     def __init__(self, trained: TrainedModel, device: Device) -> None:
-        """Take a model of `models.load` to a device, whose precision is that of the predictions."""
+        """Take a model of `models.load` to a device, whose precision is that of the predictions.
+
+        Raises:
+            UsageError: it needs later turns, which a stream does not have.
+        """
+        if trained.config.context.protocol == "full":
+            raise UsageError(
+                "This model was trained with later turns in view, and turns are predicted as they come, without them. "
+                "Got a run of the context protocol full. Train one with --context past or none."
+            )
         self.trained, self.device = trained, device
         trained.model.to(device.torch_device)
 
@@ -53,7 +62,8 @@ class Predictor:
             DataError: whatever reading the turns raises, or a dialogue that is not in one piece. The turns before it
                 have been answered by then.
         """
-        for gathered, error in _chunks(_examples(turns, self.trained.config.context.past), chunk):
+        context = self.trained.config.context
+        for gathered, error in _chunks(_examples(turns, context.past, context.protocol), chunk):
             if gathered:
                 yield from self._answer(gathered, batch_size)
             if error:
@@ -79,9 +89,10 @@ def softmax(scores: FloatArray) -> np.ndarray:
     return probabilities
 
 
-def _examples(turns: Iterable[Turn], past: int) -> Iterator[tuple[Turn, Example]]:
-    """Each turn with the context that the recipe's protocol allows."""
-    window: deque[Utterance] = deque(maxlen=past)
+def _examples(turns: Iterable[Turn], past: int, protocol: ContextProtocol = "past") -> Iterator[tuple[Turn, Example]]:
+    """Each turn with what ``data.examples`` would show of its dialogue under ``past`` or ``none``."""
+    alone = protocol == "none"
+    window: deque[Utterance] = deque(maxlen=0 if alone else past)
     seen: deque[str] = deque(maxlen=REMEMBERED)
     known: set[str] = set()
     speakers: list[str] = []
@@ -103,7 +114,7 @@ def _examples(turns: Iterable[Turn], past: int) -> Iterator[tuple[Turn, Example]
         if turn.speaker not in speakers:
             speakers.append(turn.speaker)
         target = Utterance(f"input/test/{number}/{position}", position, turn.speaker, turn.text)
-        yield turn, Example(target, tuple(window), (), tuple(speakers))
+        yield turn, Example(target, tuple(window), (), (turn.speaker,) if alone else tuple(speakers))
         window.append(target)
         position += 1
 

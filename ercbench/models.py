@@ -117,7 +117,8 @@ def _verified(record: Path, found: RunRecord) -> dict[str, dict[str, Tensor]]:
 
 def _config(catalog: Catalog, record: Path, found: RunRecord) -> Config:
     """The recipe as it is installed, which must be what the record says."""
-    config = resolve(catalog, found.recipe.name, found.track, found.dataset.name, found.overrides)
+    names = (found.recipe.name, found.track, found.dataset.name)
+    config = resolve(catalog, *names, found.overrides, found.protocol.context)
     differing = config.differences(found.config)
     if config.recipe.version != found.recipe.version:
         differing.append("recipe.version")

@@ -73,9 +73,8 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
         gold = {split: data.gold(corpus, split) for split in SPLITS}
     with clock("rendering"):
         renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
-        prompts = {
-            split: rendering.render(renderer, data.examples(corpus, split, config.context.past)) for split in SPLITS
-        }
+        window = (config.context.past, config.context.protocol, config.context.future)
+        prompts = {split: rendering.render(renderer, data.examples(corpus, split, *window)) for split in SPLITS}
     with clock("tokenising"):
         from ercbench.encoding import tokenize
 

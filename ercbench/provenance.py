@@ -22,6 +22,8 @@ def command(config: Config, seed: int, limit: int | None) -> str:
     """The command line that makes this cell again, without paths of this machine's data or results."""
     words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.name]
     words += ["--track", config.track.name, "--seed", str(seed)]
+    if config.context.protocol != "past":
+        words += ["--context", config.context.protocol]
     for path, value in config.overrides.items():
         words += ["--set", f"{path}={_written(value)}"]
     if limit is not None:

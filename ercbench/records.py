@@ -11,18 +11,19 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from ercbench.errors import RecordError
-from ercbench.types import Predictions
+from ercbench.types import ContextProtocol, Predictions
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: context protocols, slices, fingerprints of splits and files."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -47,6 +48,8 @@ class DatasetIdentity(_Frozen):
     name: str = Field(description="its name")
     version: str = Field(description="which of the data sets that share a name")
     fingerprint: str = Field(description="sha256 of who said what with which label, over what was used")
+    split_fingerprints: dict[str, str] = Field({}, description="the same per split; empty where not known")
+    files: dict[str, str] = Field({}, description="sha256 by file name; empty where not known")
     ranked: bool = Field(description="False for a sample corpus")
     limit: Annotated[int, Field(ge=1)] | None = Field(None, description="dialogues per split, None for all")
     utterances: dict[str, int] = Field(description="labelled utterances per split")
@@ -56,9 +59,19 @@ class Protocol(_Frozen):
     """What was allowed: the split that chose the epoch, the context, the metric."""
 
     selection_split: str = Field(description="split that chose the epoch and the state of the classifier")
-    context_past: Annotated[int, Field(ge=0)] = Field(description="earlier turns")
-    context_future: Annotated[int, Field(ge=0)] = Field(0, description="later turns")
+    context: ContextProtocol = Field(description="past: earlier turns; full: later turns too; none: neither")
+    context_past: Annotated[int, Field(ge=0)] = Field(description="earlier turns at most")
+    context_future: Annotated[int, Field(ge=0)] = Field(0, description="later turns at most")
     metric: str = Field(description="metric signature")
+
+    @model_validator(mode="after")
+    def _kept(self) -> Protocol:
+        if (self.context == "none" and self.context_past) or (self.context != "full" and self.context_future):
+            raise ValueError(
+                f"the context protocol {self.context} does not allow {self.context_past} earlier and "
+                f"{self.context_future} later turns"
+            )
+        return self
 
 
 class EncoderIdentity(_Frozen):
@@ -96,6 +109,14 @@ class ClassScoresRecord(_Frozen):
     support: Annotated[int, Field(ge=0)] = Field(description="utterances that carry the label")
 
 
+class SliceScoresRecord(_Frozen):
+    """Scores over a part of a split."""
+
+    weighted_f1: Fraction | None = Field(description="weighted by support in the slice; null for an empty slice")
+    accuracy: Fraction | None = Field(description="share predicted right; null for an empty slice")
+    utterances: Annotated[int, Field(ge=0)] = Field(description="labelled utterances in the slice")
+
+
 class ScoresRecord(_Frozen):
     """Scores of one split, fractions; unrounded."""
 
@@ -105,6 +126,7 @@ class ScoresRecord(_Frozen):
     accuracy: Fraction = Field(description="share predicted right")
     per_class: dict[str, ClassScoresRecord] = Field(description="by label key")
     confusion: list[list[int]] = Field(description="[i][j]: utterances of label i predicted as j")
+    slices: dict[str, SliceScoresRecord] = Field({}, description="by name of the slice; empty before schema version 2")
 
 
 class SplitScores(_Frozen):
@@ -185,9 +207,16 @@ class RunRecord(_Frozen):
         return reasons
 
 
-def record_path(results: Path, dataset: str, track: str, recipe: str, seed: int) -> Path:
-    """``records/<dataset>/<track>/<recipe>@<version>/seed-<n>.json`` below `results`; `recipe` is name@version."""
-    return results / "records" / dataset / track / recipe / f"seed-{seed}.json"
+def record_path(
+    results: Path, dataset: str, track: str, recipe: str, seed: int, context: ContextProtocol = "past"
+) -> Path:
+    """``records/<dataset>/<track>/<recipe>@<version>/seed-<n>.json`` below `results`; `recipe` is name@version.
+
+    Another context protocol than ``past`` has a folder beside the track's: ``mini+context-full``. No track's name can
+    be that, for a name has no ``+``.
+    """
+    folder = track if context == "past" else f"{track}+context-{context}"
+    return results / "records" / dataset / folder / recipe / f"seed-{seed}.json"
 
 
 def predictions_name(seed: int) -> str:
@@ -249,7 +278,7 @@ def write_record(path: Path, record: RunRecord, predictions_text: str) -> None:
 
 
 def read_record(path: Path) -> RunRecord:
-    """A JSON file -> RunRecord.
+    """A JSON file -> RunRecord; one of an earlier schema version is brought up to date in memory.
 
     Raises:
         RecordError: unreadable, of a newer schema, or with a field that is not acceptable.
@@ -259,11 +288,14 @@ def read_record(path: Path) -> RunRecord:
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: cannot read the record: {error}. Run its command again.") from error
     version = data.get("schema_version") if isinstance(data, Mapping) else None
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version not in (SCHEMA_VERSION, *_UPGRADES):
         raise RecordError(
-            f"{path}: unknown schema version. Got {version!r}, this ercbench reads {SCHEMA_VERSION}. "
+            f"{path}: unknown schema version. Got {version!r}, this ercbench reads "
+            f"{', '.join(map(str, sorted((SCHEMA_VERSION, *_UPGRADES))))}. "
             "Update ercbench, or run the record's command again."
         )
+    for earlier in range(version, SCHEMA_VERSION):
+        data = _UPGRADES[earlier](data)
     try:
         return RunRecord.model_validate(data)
     except ValidationError as error:
@@ -273,6 +305,18 @@ def read_record(path: Path) -> RunRecord:
             f"{path}: field {field} is not acceptable: {first['msg']}. Got {first['input']!r:.80}. "
             "Run the record's command again."
         ) from error
+
+
+def _from_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 1 -> 2. Every run of version 1 showed earlier turns and no later ones, and scored no slices."""
+    config: dict[str, Any] = {"context.protocol": "past", "context.future": 0}
+    added = {"config": config, "protocol": {"context": "past"}}
+    sections = {name: {**data[name], **more} for name, more in added.items() if isinstance(data.get(name), Mapping)}
+    return {**data, **sections, "schema_version": 2}
+
+
+_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""Schema version to what makes the next one of it."""
 
 
 def read_records(results: Path) -> Iterator[tuple[Path, RunRecord]]:

@@ -25,9 +25,10 @@ from ercbench.provenance import command, environment, plugins
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
 from ercbench.selection import choose
+from ercbench.slices import slices
 from ercbench.specs import ClassifierSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
-from ercbench.types import Batch, Predictions, Prototypes, Representation, Split
+from ercbench.types import Batch, Predictions, Prototypes, Representation, Scores, Split
 
 
 def run(
@@ -48,7 +49,7 @@ def run(
         PluginError: a part broke its contract.
         UsageError: another process is at this very run.
     """
-    config, gold, labels = prepared.config, prepared.gold, prepared.corpus.labels
+    config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds)
     with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
         cell = _Cell(prepared, seed, device, reporter)
@@ -63,9 +64,12 @@ def run(
             candidates = classifying.fit(classifier, train, prototypes, derive_seed(seed, "classifier"))
             on_dev = [cell.weighted_f1(candidate, dev, "dev") for candidate in candidates]
             kept = choose(config.selection, on_dev, lambda i: cell.weighted_f1(candidates[i], test, "test"))
-            on = {"dev": cell.predict(candidates[kept], dev), "test": cell.predict(candidates[kept], test)}
+            on: dict[Split, Predictions] = {
+                "dev": cell.predict(candidates[kept], dev),
+                "test": cell.predict(candidates[kept], test),
+            }
         with clock("scoring"):
-            scores = {split: asdict(scoring.score(on[split], gold[split], labels)) for split in on}  # type: ignore[index]
+            scores = {split: asdict(cell.score(on[split], split)) for split in on}
         text = records.format_predictions(on["test"], labels.keys)
         outcome = {
             "training": _training(prepared, trained, on_dev, kept),
@@ -86,7 +90,8 @@ def run(
 def cell_path(config: Config, seed: int, results: Path) -> Path:
     """Where the record of a cell lies."""
     recipe = f"{config.recipe.name}@{config.recipe.version}"
-    return records.record_path(results, config.dataset.name, config.track.name, recipe, seed)
+    context = config.context.protocol
+    return records.record_path(results, config.dataset.name, config.track.name, recipe, seed, context)
 
 
 def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
@@ -182,6 +187,12 @@ class _Cell:
         predictions = self.predict(candidate, representation)
         return scoring.weighted_f1(predictions, self.prepared.gold[split], self.prepared.corpus.labels)
 
+    def score(self, predictions: Predictions, split: Split) -> Scores:
+        """All scores on a split, those of its slices included."""
+        corpus = self.prepared.corpus
+        parts = slices(corpus, split, self.prepared.config.dataset.slices)
+        return scoring.score(predictions, self.prepared.gold[split], corpus.labels, parts)
+
 
 def _build(part: Part[ClassifierSpec], labels: object) -> Classifier:
     classifier: Classifier = load_target(part.spec.target)(part.settings, labels)
@@ -207,20 +218,28 @@ def _training(prepared: Prepared, trained: Trained, on_dev: list[float], kept: i
     }
 
 
+def _dataset(prepared: Prepared) -> dict[str, Any]:
+    """Which data it ran on, as the record tells it."""
+    corpus = prepared.corpus
+    return {
+        "name": corpus.name,
+        "version": corpus.version,
+        "fingerprint": corpus.fingerprint,
+        "split_fingerprints": {},
+        "files": {},
+        "ranked": prepared.config.dataset.ranked,
+        "limit": prepared.limit,
+        "utterances": {split: len(tokens) for split, tokens in prepared.tokens.items()},
+    }
+
+
 def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) -> dict[str, Any]:
     """What ran on what, as the record tells it."""
     config, corpus, checkpoint = prepared.config, prepared.corpus, prepared.checkpoint
     recipe = config.recipe
     return {
         "recipe": {key: getattr(recipe, key) for key in ("name", "version", "reference", "ranked")},
-        "dataset": {
-            "name": corpus.name,
-            "version": corpus.version,
-            "fingerprint": corpus.fingerprint,
-            "ranked": config.dataset.ranked,
-            "limit": prepared.limit,
-            "utterances": {split: len(tokens) for split, tokens in prepared.tokens.items()},
-        },
+        "dataset": _dataset(prepared),
         "track": config.track.name,
         "seed": seed,
         "command": command(config, seed, prepared.limit),
@@ -228,7 +247,9 @@ def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) ->
         "config": dict(config.values),
         "protocol": {
             "selection_split": "test" if "test" in (config.selection.split, config.selection.ties) else "dev",
+            "context": config.context.protocol,
             "context_past": config.context.past,
+            "context_future": config.context.future,
             "metric": scoring.metric_signature(corpus.labels),
         },
         "encoder": {

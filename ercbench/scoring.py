@@ -6,25 +6,35 @@ Every number comes from scikit-learn. A label that is neither in the gold labels
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from importlib.metadata import version
 
 import numpy as np
+import numpy.typing as npt
 
 from ercbench.errors import PluginError
-from ercbench.types import ClassScores, IntArray, LabelSet, Predictions, Scores
+from ercbench.types import ClassScores, IntArray, LabelSet, Predictions, Scores, SliceScores
+
+BoolArray = npt.NDArray[np.bool_]
 
 
-def score(predictions: Predictions, gold: Mapping[str, int], labels: LabelSet) -> Scores:
+def score(
+    predictions: Predictions,
+    gold: Mapping[str, int],
+    labels: LabelSet,
+    slices: Mapping[str, Set[str]] | None = None,
+) -> Scores:
     """Predictions -> Scores: match by uid, take the largest score of each row, and count.
 
     Args:
         predictions: one row per labelled utterance, in any order.
         gold: label index by uid, for every labelled utterance of the split.
         labels: the label set; columns of the scores are in its order.
+        slices: uids of the labelled utterances of each slice, see ``slices.py``; None for none.
 
     Returns:
-        Unrounded fractions; ``confusion[i][j]`` counts utterances of label i predicted as j.
+        Unrounded fractions; ``confusion[i][j]`` counts utterances of label i predicted as j. Within a slice, an
+        emotion's F1 is weighted by the utterances of the slice that carry it.
 
     Raises:
         PluginError: uids are missing, doubled or surplus, or the scores have a wrong shape or are not finite.
@@ -47,7 +57,23 @@ def score(predictions: Predictions, gold: Mapping[str, int], labels: LabelSet) -
             for label, precision, recall, f1, support in zip(labels, *per_class, strict=True)
         },
         confusion=confusion_matrix(truth, guess, labels=every).tolist(),  # (C, C)
+        slices={
+            name: _slice(truth, guess, np.array([uid in uids for uid in predictions.uids]), labels)
+            for name, uids in (slices or {}).items()
+        },
     )
+
+
+def _slice(truth: IntArray, guess: IntArray, inside: BoolArray, labels: LabelSet) -> SliceScores:
+    """Gold and predicted label indices and who is in the slice, (N,) each -> its scores, None where nobody is."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    truth, guess = truth[inside], guess[inside]
+    if not len(truth):
+        return SliceScores(None, None, 0)
+    every = list(range(len(labels)))
+    weighted = f1_score(truth, guess, labels=every, average="weighted", zero_division=0)
+    return SliceScores(float(weighted), float(accuracy_score(truth, guess)), len(truth))
 
 
 def weighted_f1(predictions: Predictions, gold: Mapping[str, int], labels: LabelSet) -> float:

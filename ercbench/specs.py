@@ -5,10 +5,11 @@ A spec names the code that builds a part as ``"module:attribute"``; it is import
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from ercbench.types import LabelSet, Split
 
@@ -17,6 +18,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Sha256Start = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Values = dict[str, JsonValue]
 """Dotted path to value, for instance ``{"training.epochs": 8}``."""
+
+GENERAL_SLICES = ("shift", "no-shift", "first-turn", "short")
+"""Parts of a split that every data set is scored on beside the whole; ``slices.py`` says what is in them."""
 
 
 class Spec(BaseModel):
@@ -101,6 +105,8 @@ class DatasetSpec(Spec):
         files: per split, the known file names, most usual first; the first that exists is read.
         expected: per split, what the files must contain; empty where nothing is known.
         bundled: ``"package:folder"`` of a data set that comes inside a package; None for one the user brings.
+        slices: parts of a split that this data set is scored on beside `GENERAL_SLICES`: name to a regular expression
+            that is searched for in a dialogue's own key.
         sample: name of the small corpus that stands in for this one under ``--sample``.
         benchmark: belongs to ``--dataset all``.
         ranked: whether its records may be ranked on a board.
@@ -117,6 +123,7 @@ class DatasetSpec(Spec):
     labels: LabelSet
     files: Mapping[Split, tuple[SplitFile, ...]]
     expected: Mapping[Split, SplitCounts] = {}
+    slices: Mapping[Name, str] = {}
     bundled: str | None = None
     sample: Name | None = None
     benchmark: bool = False
@@ -126,6 +133,18 @@ class DatasetSpec(Spec):
     remote: tuple[RemoteFile, ...] = ()
     known_copies: Mapping[Sha256Start, str] = {}
     importer: Target | None = None
+
+    @field_validator("slices")
+    @classmethod
+    def _sound_slices(cls, slices: Mapping[str, str]) -> Mapping[str, str]:
+        for name, pattern in slices.items():
+            if name in GENERAL_SLICES:
+                raise ValueError(f"every data set has a slice {name!r}; call this one otherwise")
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"the pattern of slice {name!r} is no regular expression: {error}") from None
+        return slices
 
 
 class PartSpec(Spec):
@@ -143,14 +162,25 @@ class PartSpec(Spec):
 
 
 class RendererSpec(PartSpec):
-    """Built as ``target(settings)``; satisfies `ports.Renderer`."""
+    """Built as ``target(settings)``; satisfies `ports.Renderer`.
+
+    Attributes:
+        later_turns: it writes `Example.future` into the prompt; without, it is refused under the protocol ``full``.
+    """
+
+    later_turns: bool = False
 
 
 class EncoderSpec(PartSpec):
     """Built as ``target(settings, labels, checkpoint)``; satisfies `ports.Encoder`.
 
     `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one.
+
+    Attributes:
+        later_turns: it reads the segments after a prompt's query; without, it is refused under the protocol ``full``.
     """
+
+    later_turns: bool = False
 
 
 class LossSpec(PartSpec):
@@ -210,7 +240,8 @@ class Recipe(Spec):
         base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
             ``losses.separation`` removes everything below that path.
         values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``classifier.*``, ``selection.*``,
-            ``context.*``, ``training.*``. ``config.py`` says what the last three hold.
+            ``context.*``, ``training.*``. ``config.py`` says what the last three hold. ``context.protocol`` is the
+            task's: no recipe or track sets it.
         for_track: values for one track, by its name.
         for_dataset: values for one data set, by its name or its family; the name counts more.
         ranked: whether its records may be ranked on a board.

@@ -8,6 +8,7 @@ from typing import Any
 from ercbench import data, rendering
 from ercbench.catalog import Catalog, load_target
 from ercbench.config import Config
+from ercbench.context import Context
 from ercbench.errors import UsageError
 from ercbench.preparing import build_encoder
 from ercbench.types import SPLITS, Corpus, Example, Split, Utterance
@@ -28,8 +29,8 @@ def trace(catalog: Catalog, config: Config, uid: str, until: str, data_dir: Path
     """
     stages: dict[str, Any] = {}
     corpus = data.load(config.dataset, data_dir)
-    example = _find(corpus, uid, config.context.past)
-    stages["data"] = _data(corpus, example)
+    example = _find(corpus, uid, config.context)
+    stages["data"] = _data(corpus, example, config.context)
     if until == "data":
         return stages
     renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
@@ -54,14 +55,14 @@ def trace(catalog: Catalog, config: Config, uid: str, until: str, data_dir: Path
     return stages
 
 
-def _find(corpus: Corpus, uid: str, past: int) -> Example:
+def _find(corpus: Corpus, uid: str, context: Context) -> Example:
     parts = uid.split("/")
     split: Split | None = next((split for split in SPLITS if len(parts) == 4 and parts[1] == split), None)
     if split is None or parts[0] != corpus.name:
         raise UsageError(
             f"A uid is dataset/split/dialogue/turn with positions from 0. Got {uid!r}. Example: {corpus.name}/test/0/2"
         )
-    for example in data.examples(corpus, split, past):
+    for example in data.examples(corpus, split, context.past, context.protocol, context.future):
         if example.target.uid == uid:
             return example
     dialogues = corpus.split(split)
@@ -72,7 +73,7 @@ def _find(corpus: Corpus, uid: str, past: int) -> Example:
     raise UsageError(f"No labelled utterance has this uid. Got {uid!r}. {there}.")
 
 
-def _data(corpus: Corpus, example: Example) -> dict[str, Any]:
+def _data(corpus: Corpus, example: Example, context: Context) -> dict[str, Any]:
     _, split, _, _ = example.target.uid.split("/")
     gold = data.gold(corpus, split)  # type: ignore[arg-type]
     return {
@@ -81,6 +82,7 @@ def _data(corpus: Corpus, example: Example) -> dict[str, Any]:
         "text": example.target.text,
         "label": corpus.labels.keys[gold[example.target.uid]],
         "past": [_turn(turn) for turn in example.past],
+        **({"future": [_turn(turn) for turn in example.future]} if context.protocol == "full" else {}),
     }
 
 

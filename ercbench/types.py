@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 
+ContextProtocol = Literal["past", "full", "none"]
+"""What of a dialogue an example may show: ``past`` earlier turns, ``full`` later ones too, ``none`` neither."""
+CONTEXT_PROTOCOLS: tuple[ContextProtocol, ...] = ("past", "full", "none")
+
 MASK = "\N{OBJECT REPLACEMENT CHARACTER}"
 """Stands for the tokenizer's own mask token in a `Prompt`; a renderer removes it from dialogue text."""
 
@@ -181,9 +185,10 @@ class Example:
 
     Attributes:
         target: the utterance whose emotion is asked for.
-        past: earlier turns inside the context window, oldest first.
-        future: later turns; empty under a past-only protocol.
-        speakers: everyone who spoke up to and including the target, in order of first appearance.
+        past: earlier turns inside the context window, oldest first; empty under the protocol ``none``.
+        future: later turns inside the window, in time order; empty unless the protocol is ``full``.
+        speakers: everyone who spoke from the start of the dialogue to the last turn shown, in order of first
+            appearance; under ``none`` the target's own speaker alone.
     """
 
     target: Utterance
@@ -199,7 +204,8 @@ class Prompt:
     Attributes:
         uid: the target's uid.
         segments: pieces of text, each of which is tokenised on its own and closed by a separator.
-        query: index of the segment that asks for the emotion; it survives truncation.
+        query: index of the segment that asks for the emotion; it survives truncation. Segments after it are later
+            turns.
         turn: the target's own turn in the form of a context segment. It is not shown to the encoder; token budgets
             may count it.
     """
@@ -301,6 +307,15 @@ class ClassScores:
 
 
 @dataclass(frozen=True)
+class SliceScores:
+    """Scores over the utterances of a slice as fractions, None where it holds none, and how many it holds."""
+
+    weighted_f1: float | None
+    accuracy: float | None
+    utterances: int
+
+
+@dataclass(frozen=True)
 class Scores:
     """Fractions in [0, 1], unrounded. `confusion[i][j]` counts utterances of label i predicted as j."""
 
@@ -310,6 +325,7 @@ class Scores:
     accuracy: float
     per_class: Mapping[str, ClassScores]
     confusion: Sequence[Sequence[int]]
+    slices: Mapping[str, SliceScores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

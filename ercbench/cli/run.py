@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ercbench.types import CONTEXT_PROTOCOLS
+
 if TYPE_CHECKING:
     from ercbench.grid import Plan, Request
 
@@ -39,6 +41,8 @@ def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--dataset", "datasets", multiple=True, callback=split_names, metavar="NAME[,NAME]|all",
               help="Data sets; 'all' is MELD, EmoryNLP and IEMOCAP.  [default: all]")  # fmt: skip
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
+@click.option("--context", type=click.Choice(CONTEXT_PROTOCOLS), default="past", show_default=True,
+              help="What of a dialogue is shown: earlier turns, later ones too, or neither. Ranked apart.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="Run with seeds 0 to N-1.")
 @click.option("--seed", callback=parse_seeds, metavar="N[,N]", help="Run with these seeds.  [default: 0]")
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE",
@@ -112,6 +116,7 @@ def _request(options: dict[str, Any]) -> Request:
         recipes=options["recipes"],
         datasets=options["datasets"] or [ALL],
         track=options["track"],
+        context=options["context"],
         seeds=list(range(options["seeds"])) if options["seeds"] else options["seed"] or [0],
         overrides=dict(parse_assignment(text) for text in options["assignments"]),
         sample=options["sample"],
@@ -128,7 +133,7 @@ def _request(options: dict[str, Any]) -> Request:
 def _describe(plan: Plan, request: Request) -> None:
     """What is about to happen, before it does."""
     chosen = "as asked" if request.track else "the default here; change it with --track"
-    click.echo(f"Track {plan.track} ({chosen}). Records go to {plan.results}.")
+    click.echo(f"Track {plan.track} ({chosen}), context {request.context}. Records go to {plan.results}.")
     for path, record in plan.done:
         score = 100 * record.scores.test.weighted_f1
         click.echo(f"Done already: {path} (test weighted F1 {score:.2f}). Run it again with --force.")
@@ -151,12 +156,13 @@ def _summarise(records: list[Any], request: Request) -> None:
             r.recipe.name,
             r.dataset.name,
             r.track,
+            r.protocol.context,
             r.seed,
             100 * r.scores.dev.weighted_f1,
             100 * r.scores.test.weighted_f1,
         ]
         for r in records
     ]
-    headers = ["recipe", "data set", "track", "seed", "dev wF1", "test wF1"]
+    headers = ["recipe", "data set", "track", "context", "seed", "dev wF1", "test wF1"]
     click.echo("\n" + tabulate(rows, headers, floatfmt=".2f"))
     click.echo(f"\nMarkdown leaderboards from these: ercbench leaderboard build --results {request.results}")

@@ -6,14 +6,25 @@ import json
 
 import click
 
+from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
+
 
 @click.command()
 @click.argument("recipe")
 @click.option("--dataset", help="Data set it is resolved for. Default: the first of the benchmark.")
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
+@click.option("--context", type=click.Choice(CONTEXT_PROTOCOLS), default="past", show_default=True,
+              help="What of a dialogue is shown.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(recipe: str, dataset: str | None, track: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
+def show(
+    recipe: str,
+    dataset: str | None,
+    track: str | None,
+    context: ContextProtocol,
+    assignments: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Show every value of a recipe on a data set and track, and where it came from.
 
     \b
@@ -30,7 +41,8 @@ def show(recipe: str, dataset: str | None, track: str | None, assignments: tuple
     catalog = load_catalog()
     chosen = track or default_track(catalog)
     target = dataset or dataset_names(catalog, [ALL], sample=False)[0]
-    config = resolve(catalog, recipe, chosen, target, dict(parse_assignment(text) for text in assignments))
+    overrides = dict(parse_assignment(text) for text in assignments)
+    config = resolve(catalog, recipe, chosen, target, overrides, context)
     identity = {
         "recipe": config.recipe.name,
         "version": config.recipe.version,

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ercbench.types import CONTEXT_PROTOCOLS
+
 STAGES = ("data", "rendering", "encoding", "representation", "classifying")
 
 
@@ -19,6 +21,8 @@ STAGES = ("data", "rendering", "encoding", "representation", "classifying")
     "--until", type=click.Choice(STAGES), default=STAGES[-1], show_default=True, help="Stop after this stage."
 )
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
+@click.option("--context", type=click.Choice(CONTEXT_PROTOCOLS), default="past", show_default=True,
+              help="What of a dialogue is shown.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder with the data sets.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -39,7 +43,8 @@ def trace(recipe: str, **options: Any) -> None:
 
     catalog = load_catalog()
     overrides = dict(parse_assignment(text) for text in options["assignments"])
-    config = resolve(catalog, recipe, options["track"] or default_track(catalog), options["dataset"], overrides)
+    track = options["track"] or default_track(catalog)
+    config = resolve(catalog, recipe, track, options["dataset"], overrides, options["context"])
     stages = trace_utterance(catalog, config, options["utterance"], options["until"], options["data_dir"])
     if options["as_json"]:
         click.echo(json.dumps(stages, indent=2, ensure_ascii=False))

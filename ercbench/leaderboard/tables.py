@@ -1,7 +1,8 @@
 """RunRecords -> rows of boards: grouped so that nothing is mixed, averaged over seeds, and put in order.
 
-A board is one data set. Its sections never share a table: one per version and fingerprint of the data. Tracks of a
-section never share a table either. A row is one recipe version with one configuration and encoder, over its seeds.
+A board is one data set. Its sections never share a table: one per version and fingerprint of the data. The tasks of a
+section, a track with a context protocol each, never share a table either. A row is one recipe version with one
+configuration and encoder, over its seeds.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from ercbench.errors import RecordError
-from ercbench.records import RunRecord
+from ercbench.records import RunRecord, ScoresRecord
+from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
 
 Found = tuple[Path, RunRecord]
 """A record, and where it lies relative to the results folder."""
+
+Slice = tuple[str, int]
+"""The name of a slice and its utterances: two slices of one name with other numbers have a column each."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,13 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a board. All numbers are fractions; `emotions` holds the F1 of each emotion on test.
+    """One line of a board. All numbers are fractions, on test unless another split is named.
 
     Attributes:
         name: recipe@version.
         configuration: short digest of the resolved config and encoder, for a name that has several rows.
+        emotions: F1 of each emotion.
+        slices: weighted F1 of each slice that all of its records have, those without utterances left out.
         reasons: why it is not ranked; empty for a ranked row.
         records: seed and path of each record, in the order of seeds.
         commands: what makes each record again, in the same order.
@@ -49,16 +56,18 @@ class Row:
     dev: Spread
     macro: Spread
     emotions: dict[str, Spread]
+    slices: dict[Slice, Spread]
     reasons: tuple[str, ...]
     records: tuple[tuple[int, Path], ...]
     commands: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Track:
-    """The rows of one track: ranked ones best first, the others below."""
+class Task:
+    """The rows of one track under one context protocol: ranked ones best first, the others below."""
 
-    name: str
+    track: str
+    context: ContextProtocol
     ranked: tuple[Row, ...]
     unranked: tuple[Row, ...]
 
@@ -72,7 +81,7 @@ class Section:
     test_utterances: int | None
     metrics: tuple[str, ...]
     emotions: tuple[str, ...]
-    tracks: tuple[Track, ...]
+    tasks: tuple[Task, ...]
 
 
 def sections(found: Iterable[Found]) -> dict[str, tuple[Section, ...]]:
@@ -87,7 +96,7 @@ def sections(found: Iterable[Found]) -> dict[str, tuple[Section, ...]]:
     records = sorted(found, key=lambda one: one[0].as_posix())
     for dataset, of_board in _grouped(records, lambda record: record.dataset.name):
         parts = [_section(group) for _, group in _grouped(of_board, _content)]
-        boards[dataset] = tuple(sorted(parts, key=lambda part: not any(track.ranked for track in part.tracks)))
+        boards[dataset] = tuple(sorted(parts, key=lambda part: not any(task.ranked for task in part.tasks)))
     return boards
 
 
@@ -106,14 +115,20 @@ def _section(found: Sequence[Found]) -> Section:
         test_utterances=data.utterances.get("test"),
         metrics=tuple(sorted({record.protocol.metric for _, record in found})),
         emotions=tuple(dict.fromkeys(key for _, record in found for key in record.scores.test.per_class)),
-        tracks=tuple(_track(name, group) for name, group in _grouped(found, lambda record: record.track)),
+        tasks=tuple(_task(group) for _, group in _grouped(found, _task_key)),
     )
 
 
-def _track(name: str, found: Sequence[Found]) -> Track:
-    """The records of one track -> ranked and unranked rows."""
+def _task_key(record: RunRecord) -> str:
+    """What the records of one table have in common; the usual protocol comes first."""
+    return _json([record.track, CONTEXT_PROTOCOLS.index(record.protocol.context)])
+
+
+def _task(found: Sequence[Found]) -> Task:
+    """The records of one track and context protocol -> ranked and unranked rows."""
     rows = sorted((_row(group) for _, group in _grouped(found, _method)), key=_order)
-    return Track(name, tuple(row for row in rows if not row.reasons), tuple(row for row in rows if row.reasons))
+    ranked, unranked = [row for row in rows if not row.reasons], [row for row in rows if row.reasons]
+    return Task(found[0][1].track, found[0][1].protocol.context, tuple(ranked), tuple(unranked))
 
 
 def _order(row: Row) -> tuple[float, str, str]:
@@ -148,10 +163,24 @@ def _row(found: Sequence[Found]) -> Row:
         dev=spread([record.scores.dev.weighted_f1 for record in records]),
         macro=spread([test.macro_f1 for test in tests]),
         emotions={key: spread([test.per_class[key].f1 for test in tests]) for key in emotions},
+        slices=_slices(tests),
         reasons=tuple(first.unranked_reasons),
         records=tuple((record.seed, path) for path, record in found),
         commands=tuple(record.command for record in records),
     )
+
+
+def _slices(tests: Sequence[ScoresRecord]) -> dict[Slice, Spread]:
+    """Test scores, one per seed -> weighted F1 of the slices that all of them have, in the order of the first."""
+    scored = [
+        {
+            (name, part.utterances): part.weighted_f1
+            for name, part in test.slices.items()
+            if part.weighted_f1 is not None
+        }
+        for test in tests
+    ]
+    return {one: spread([of[one] for of in scored]) for one in scored[0] if all(one in of for of in scored)}
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -41,7 +41,7 @@ encoder = AutoModel.from_pretrained(".", add_pooling_layer=False).eval()
 head, classifier = load_file("head.safetensors"), load_file("classifier.safetensors")
 labels = {labels!r}
 
-# Up to eight earlier turns, then the question about the turn after them.
+# Earlier turns, the question about the turn after them, then later turns: as many as "Context" above allows.
 segments = ["Ann says: Tea?", f"For utterance: No, thank you! Bob feels {{tokenizer.mask_token}} "]
 ids = [tokenizer.cls_token_id]
 for segment in segments:
@@ -67,6 +67,7 @@ class EaclEncoder:
     **Reference**: Yu et al., Findings of NAACL 2024, section 3.2.
 
     **Differs from the paper**: nothing; the token budget is counted as the released code counts it (`kept_turns`).
+    The paper has no later turns.
     """
 
     def __init__(self, settings: EncoderSettings, labels: LabelSet, checkpoint: Checkpoint | None) -> None:
@@ -123,13 +124,21 @@ class EaclEncoder:
         return token_ids(self.tokenizer, texts)
 
     def _assemble(self, prompt: Prompt, ids: Mapping[str, list[int]]) -> Tokens:
-        """First token, segments each closed by a separator, cut from the left to the budget."""
+        """First token, segments each closed by a separator, cut from the left to the budget; then later turns.
+
+        Later turns take what the earlier ones and the query leave of the budget, nearest first, each whole or not.
+        """
         kept = prompt.segments[self.first_turn(prompt, ids) : prompt.query + 1]
         sequence = [self.first_id]
         for segment in kept:
             sequence += [*ids[segment], self.close_id]
         sequence = sequence[-self.settings.max_tokens :]
-        return Tokens(prompt.uid, tuple(sequence), self.read_position(sequence))
+        position = self.read_position(sequence)
+        for segment in prompt.segments[prompt.query + 1 :]:
+            if len(sequence) + len(ids[segment]) + 1 > self.settings.max_tokens:
+                break
+            sequence += [*ids[segment], self.close_id]
+        return Tokens(prompt.uid, tuple(sequence), position)
 
     def first_turn(self, prompt: Prompt, ids: Mapping[str, list[int]]) -> int:
         """Index of the first segment that the token budget keeps."""

@@ -14,6 +14,7 @@ RENDERERS = (
         target="ercbench_eacl.rendering:EaclRenderer",
         settings=settings.RendererSettings,
         reference=f"{PAPER}, section 3.2",
+        later_turns=True,
     ),
 )
 
@@ -24,6 +25,7 @@ ENCODERS = (
         target="ercbench_eacl.encoder:EaclEncoder",
         settings=settings.EncoderSettings,
         reference=f"{PAPER}, sections 3.2 and 3.3",
+        later_turns=True,
     ),
     EncoderSpec(
         name="dialogue-shared",

@@ -121,10 +121,15 @@ class DialogueSharedEncoder(EaclEncoder):
         The segments before a prompt's query must be the turns right before its target.
 
         Raises:
-            PluginError: the renderer writes one turn differently for different targets.
+            PluginError: the renderer writes one turn differently for different targets, or shows later turns.
 
         Before: rendering.py. After: `plan`, `collate`.
         """
+        if later := [prompt.uid for prompt in prompts if prompt.query + 1 < len(prompt.segments)]:
+            raise PluginError(
+                f"dialogue-shared cannot show later turns: no turn attends to one. Got a prompt with some, {later[0]}. "
+                "Set encoder.name=eacl, or run with --context past."
+            )
         ids = self.segment_ids(prompts)
         dialogues: dict[str, list[tuple[int, Prompt]]] = {}
         for row, prompt in enumerate(prompts):

@@ -53,6 +53,9 @@ def _pinned(folder: str, files: Mapping[str, tuple[int, str]]) -> tuple[RemoteFi
     )
 
 
+IEMOCAP_SLICES = {"scripted": "_script", "improvised": "_impro"}
+"""By the dialogue's key, such as ``Ses05F_script01_1``. The same scripts are played in every session."""
+
 _MELD_FILES = _files(("{}_sent_emo.csv", _MELD), ("{}_data.csv", _MELD))
 _OFFICIAL_JSON = _files(("emotion-detection-{}.json", _JSON), ("{}.json", _JSON), splits="trn dev tst")
 _OFFICIAL_TSV = _files(("EMORY_{}.txt", _TSV))
@@ -174,6 +177,7 @@ IEMOCAP = DatasetSpec(
         "dev": _counts(IEMOCAP_LABELS, 20, 1401, 157, 122, 319, 100, 60, 222),
         "test": _counts(IEMOCAP_LABELS, 31, 2196, 384, 299, 381, 245, 143, 170),
     },
+    slices=IEMOCAP_SLICES,
     sample="iemocap-sample",
     benchmark=True,
     licence="USC SAIL release agreement; may not be redistributed",
@@ -232,6 +236,7 @@ IEMOCAP_SAMPLE = DatasetSpec(
         "dev": _counts(IEMOCAP_LABELS, 7, 66, 14, 8, 12, 9, 7, 10),
         "test": _counts(IEMOCAP_LABELS, 7, 69, 15, 11, 12, 9, 7, 9),
     },
+    slices=IEMOCAP_SLICES,
     bundled="ercbench_stock:samples/iemocap-sample",
     ranked=False,
     licence="MIT",

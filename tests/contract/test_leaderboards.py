@@ -37,15 +37,17 @@ def test_records_score_again_to_the_same_numbers(path: Path, real_data: Path) ->
     """Scoring the predictions file against the gold labels gives the recorded scores to the last bit."""
     from dataclasses import asdict
 
-    from ercbench import data, scoring
+    from ercbench import data, scoring, slices
     from ercbench.catalog import load_catalog
     from ercbench.specs import DatasetSpec
 
     record = RECORDS[path]
-    corpus = data.load(load_catalog().get(DatasetSpec, record.dataset.name), real_data)
+    spec = load_catalog().get(DatasetSpec, record.dataset.name)
+    corpus = data.load(spec, real_data)
     assert corpus.fingerprint == record.dataset.fingerprint
     _, predictions = read_predictions(BOARDS / path.parent / record.predictions.file)
-    scores = scoring.score(predictions, data.gold(corpus, "test"), corpus.labels)
+    parts = slices.slices(corpus, "test", spec.slices) if record.scores.test.slices else None
+    scores = scoring.score(predictions, data.gold(corpus, "test"), corpus.labels, parts)
     assert asdict(scores) == record.scores.test.model_dump()
 
 

@@ -102,6 +102,34 @@ def test_every_recipe_runs(ercbench_command: Path, minilm: None, tmp_path: Path)
 
 
 @pytest.mark.pretrained
+def test_context_protocols_are_tasks_of_their_own(ercbench_command: Path, minilm: None, tmp_path: Path) -> None:
+    """`--context` changes what is shown and what is recorded; records, commands and tables of boards stay apart."""
+    arguments = ["run", "eacl", "--dataset", "iemocap", "--sample", "--track", "mini", "--limit", "2"]
+    arguments += ["--set", "training.epochs=1", "--device", "cpu", "--results", "r", "--no-model"]
+    for context in ("none", "full"):
+        ercbench(ercbench_command, tmp_path, *arguments, "--context", context)
+    found = {record["protocol"]["context"]: record for record in records(tmp_path / "r")}
+    windows = {c: (r["protocol"]["context_past"], r["protocol"]["context_future"]) for c, r in found.items()}
+    assert windows == {"full": (8, 8), "none": (0, 0)}
+    for context, record in found.items():
+        assert f"--context {context}" in record["command"]
+        assert list(record["overrides"]) == ["training.epochs"]
+        for split in ("dev", "test"):
+            parts = record["scores"][split]["slices"]
+            assert list(parts) == ["scripted", "improvised", "shift", "no-shift", "first-turn", "short"]
+            assert parts["scripted"] == {"weighted_f1": None, "accuracy": None, "utterances": 0}
+            assert parts["improvised"]["weighted_f1"] == record["scores"][split]["weighted_f1"]
+            assert parts["improvised"]["utterances"] == record["dataset"]["utterances"][split]
+    ercbench(ercbench_command, tmp_path, "leaderboard", "build", "--results", "r")
+    board = (tmp_path / "r" / "iemocap-sample.md").read_text()
+    titles = [line for line in board.splitlines() if line.startswith("####")]
+    assert titles == [f"#### Track mini, context {context}" for context in ("full", "none")]
+    for title, folder in zip(titles, ("mini%2Bcontext-full/", "mini%2Bcontext-none/"), strict=True):
+        section = board.partition(f"{title}\n")[2].partition("####")[0]
+        assert section.count("[seed 0](") == section.count(f"](records/iemocap-sample/{folder}eacl@2/seed-0.json)") == 1
+
+
+@pytest.mark.pretrained
 def test_dry_run_trains_nothing(ercbench_command: Path, minilm: None, tmp_path: Path) -> None:
     """`--dry-run` prepares everything, says what would run, and writes no record."""
     found = ercbench(ercbench_command, tmp_path, "run", "eacl", *SMALL, "--dry-run", "--seeds", "2")

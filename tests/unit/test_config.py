@@ -71,8 +71,8 @@ def dataset(name: str, family: str) -> DatasetSpec:
 def catalog(*specs: Spec, values: Mapping[str, Any] | None = None) -> Catalog:
     """Toy parts, track ``short`` with `values`, data sets ``talk`` and ``talk-sample`` of one family, and `specs`."""
     stock: list[Spec] = [
-        RendererSpec(name="plain", summary="", target="toy:Plain"),
-        EncoderSpec(name="small", summary="", target="toy:Small", settings=EncoderSettings),
+        RendererSpec(name="plain", summary="", target="toy:Plain", later_turns=True),
+        EncoderSpec(name="small", summary="", target="toy:Small", settings=EncoderSettings, later_turns=True),
         LossSpec(name="pull", summary="", target="toy:Pull", settings=PullSettings),
         LossSpec(name="push", summary="", target="toy:Push"),
         ClassifierSpec(name="head", summary="", target="toy:Head", needs_training=False),
@@ -304,12 +304,12 @@ def test_all_errors_are_told_at_once() -> None:
         encoder__name="smal",
         losses__pul__weight=1.0,
         training__epochs=0,
-        context__future=2,
+        context__later=2,
         extra=1,
     )
     assert message.startswith("5 problems; nothing was started.")
     for part in ("Got 'smal'. Did you mean small?", "Got 'pul'. Did you mean pull or push?", "training.epochs: ",
-                 "context.future is no setting", "extra is no setting"):  # fmt: skip
+                 "context.later is no setting", "extra is no setting"):  # fmt: skip
         assert part in message
     assert [line[:2] for line in message.splitlines()[1:]] == ["1.", "2.", "3.", "4.", "5."]
 
@@ -389,12 +389,16 @@ def test_the_digest_changes_with_every_value() -> None:
     }  # fmt: skip
     config = resolved(found)
     digests = {"as it is": config.digest}
+    alone = ("renderer.name", "encoder.name", "selection.classifier", "context.protocol", "context.future")
     for path, value in config.values.items():
-        if path not in ("renderer.name", "encoder.name", "selection.classifier"):
+        if path not in alone:
             changed = others.get(path, value * 2 + 1 if isinstance(value, int | float) else value)
             drop = {"classifier.steps": None} if path == "classifier.name" else {}
             found_values = {"classifier": None, path: changed} if drop else {path: changed}
             digests[path] = resolve(found, "method", "short", "talk-sample", found_values).digest
+    for context in ("full", "none"):
+        digests[context] = resolve(found, "method", "short", "talk-sample", {}, context).digest
+    digests["context.future"] = resolve(found, "method", "short", "talk-sample", {"context.future": 3}, "full").digest
     digests["recipe"] = resolved(found, "other").digest
     digests["track"] = resolve(found, "method", "long", "talk-sample", {"training.epochs": 8}).digest
     digests["data set"] = resolved(found, data="talk").digest

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -59,7 +59,12 @@ def record(name: str = "method", f1: float = 0.5, seed: int = 0, **changes: dict
         },
         "overrides": {},
         "config": {"training.epochs": 8},
-        "protocol": {"selection_split": "dev", "context_past": 8, "metric": "weighted_f1|classes:2"},
+        "protocol": {
+            "selection_split": "dev",
+            "context": "past",
+            "context_past": 8,
+            "metric": "weighted_f1|classes:2",
+        },
         "encoder": {"checkpoint": "small-encoder", "origin": "local folder", "sha256": None, "parameters": 1000},
         "plugins": [],
         "environment": {"device": "cpu", "hardware": "a", "precision": "fp32", "python": "3.11", "packages": {}},
@@ -80,11 +85,20 @@ def record(name: str = "method", f1: float = 0.5, seed: int = 0, **changes: dict
     return RunRecord.model_validate({**data, **top, **merged, **changes})
 
 
+def sliced(**parts: tuple[float | None, int]) -> dict[str, Any]:
+    """Changes to the scores of a record: weighted F1 and utterances of slices on test."""
+    slices = {name: {"weighted_f1": f1, "accuracy": f1, "utterances": count} for name, (f1, count) in parts.items()}
+    return {"test": {**split_scores(0.5), "slices": slices}}
+
+
+SLICED = sliced(short=(0.5, 40), shift=(0.25, 7))
+
+
 def saved(results: Path, *records: RunRecord) -> Path:
     """A results folder that holds these records."""
     for one in records:
         name = f"{one.recipe.name}@{one.recipe.version}"
-        path = record_path(results, one.dataset.name, one.track, name, one.seed)
+        path = record_path(results, one.dataset.name, one.track, name, one.seed, one.protocol.context)
         while path.exists():  # as two runs into one folder would not do, but a stranger's pull request may
             path = path.parents[1] / (path.parent.name + "x") / path.name
         write_record(path, one, "")
@@ -286,18 +300,95 @@ SPLITTING: dict[str, dict[str, Any]] = {
     "fingerprint": {"dataset": {"fingerprint": OTHER}},
     "version": {"dataset": {"version": "2"}},
     "track": {"track": "full"},
+    "full context": {"protocol": {"context": "full", "context_future": 8}},
+    "no context": {"protocol": {"context": "none", "context_past": 0}},
 }
 
 
 @pytest.mark.parametrize("change", SPLITTING.values(), ids=SPLITTING.keys())
 def test_what_cannot_be_compared_is_never_in_one_table(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Two fingerprints, two versions or two tracks: no table of the board holds both rows."""
-    pages = built(saved(tmp_path, record("one", 0.4), record("two", 0.6, **change)))
+    """Two fingerprints, versions, tracks or context protocols: no table of the board holds both rows."""
+    pages = built(saved(tmp_path, record("one", 0.4, scores=SLICED), record("two", 0.6, scores=SLICED, **change)))
     found = tables(pages["talk.md"])
     assert {"one@1", "two@1"} == {cell for table in found for row in table for cell in row if cell.endswith("@1")}
     for table in found:
         assert not {"one@1", "two@1"} <= {cell for row in table for cell in row}
     assert [row[5] for row in table_with(pages[INDEX], "First")[1:]].count("one@1") == 1
+
+
+def test_a_title_says_the_context_protocol(tmp_path: Path) -> None:
+    """On the board always, in the index where it is not the usual one; the usual one comes first."""
+    none, full = ({"context": "none", "context_past": 0}, {"context": "full", "context_future": 8})
+    results = saved(tmp_path, record("a", protocol=full), record("b"), record("c", protocol=none))
+    pages = built(results)
+    assert re.findall(r"^#### (.*)", pages["talk.md"], re.MULTILINE) == [
+        "Track mini, context past", "Track mini, context full", "Track mini, context none",
+    ]  # fmt: skip
+    assert [row[4:6] for row in table_with(pages[INDEX], "First")[1:]] == [
+        ["mini", "b@1"], ["mini, context full", "a@1"], ["mini, context none", "c@1"],
+    ]  # fmt: skip
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([ONE, OTHER, "sha256:" + "3" * 64]), st.sampled_from(["mini", "full"]),
+            st.sampled_from(["past", "full", "none"]), st.booleans(), st.sampled_from([None, 4]), st.booleans(),
+        ),
+        min_size=2,
+        max_size=9,
+    )
+)  # fmt: skip
+def test_no_column_holds_two_fingerprints(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, str, str, bool, int | None, bool]]
+) -> None:
+    """However records are mixed: the rows of any table of a board are of one fingerprint, track and protocol."""
+    about: dict[str, tuple[str, str, str]] = {}
+    found = []
+    for number, (fingerprint, track, context, ranked, limit, sliced) in enumerate(drawn):
+        about[f"m{number}@1"] = (fingerprint, track, context)
+        turns = {"past": (8, 0), "full": (8, 8), "none": (0, 0)}[context]
+        found.append(
+            record(
+                f"m{number}", 0.5, track=track, recipe={"ranked": ranked}, scores=SLICED if sliced else {},
+                dataset={"fingerprint": fingerprint, "limit": limit},
+                protocol={"context": context, "context_past": turns[0], "context_future": turns[1]},
+            )
+        )  # fmt: skip
+    board = built(saved(tmp_path_factory.mktemp("mixed"), *found))["talk.md"]
+    shown = [{about[cell] for row in table for cell in row if cell in about} for table in tables(board)]
+    assert set().union(*shown) == set(about.values())
+    assert all(len(one) == 1 for one in shown)
+
+
+def test_slices_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
+    """Weighted F1 over seeds with the utterances of each slice; rows and seeds without slices have no part in it."""
+    one, other = sliced(short=(0.5, 40), shift=(0.25, 7), sung=(None, 0)), sliced(short=(0.6, 40), shift=(0.35, 7))
+    board = built(
+        saved(
+            tmp_path,
+            record("a", 0.7, 0, scores=one),
+            record("a", 0.7, 1, scores=other),
+            record("b", 0.6, 0, scores=one),
+            record("b", 0.6, 1),
+            record("c", 0.5, 0, scores=sliced(short=(0.4, 41))),
+            record("d", 0.4, 0),
+            record("e", 0.9, 0, scores=one, recipe={"ranked": False}),
+        )
+    )["talk.md"]
+    ranked, unranked = (table for table in tables(board) if "short (40)" in table[0])
+    assert ranked == [
+        ["Recipe", "short (40)", "shift (7)", "short (41)"],
+        ["a@1", "55.00 ± 7.07", "30.00 ± 7.07", ""],
+        ["c@1", "", "", "40.00"],
+    ]
+    assert unranked == [["Recipe", "short (40)", "shift (7)"], ["e@1", "50.00", "25.00"]]
+
+
+def test_boards_of_records_without_slices_have_no_such_table(tmp_path: Path) -> None:
+    """Records of schema version 1 give the tables that they always gave."""
+    assert "slices" not in built(saved(tmp_path, record()))["talk.md"]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ def split_scores(weighted_f1: float) -> dict[str, Any]:
         "accuracy": 0.5,
         "per_class": dict.fromkeys(LABELS, emotion),
         "confusion": [[3, 1], [2, 2]],
+        "slices": {
+            "short": {"weighted_f1": 1 / 3, "accuracy": 0.5, "utterances": 4},
+            "shift": {"weighted_f1": None, "accuracy": None, "utterances": 0},
+        },
     }
 
 
@@ -43,6 +47,8 @@ def record_data() -> dict[str, Any]:
             "name": "talk",
             "version": "1",
             "fingerprint": "sha256:" + "0" * 64,
+            "split_fingerprints": {"test": "sha256:" + "1" * 64},
+            "files": {"test.json": "2" * 64},
             "ranked": True,
             "limit": None,
             "utterances": {"train": 80, "dev": 10, "test": 8},
@@ -54,6 +60,7 @@ def record_data() -> dict[str, Any]:
         "config": {"training.epochs": 8, "training.lr": 1e-5, "losses": ["a", None, {"b": True}]},
         "protocol": {
             "selection_split": "dev",
+            "context": "past",
             "context_past": 8,
             "context_future": 0,
             "metric": "weighted_f1|classes:2",
@@ -164,11 +171,11 @@ def test_written_files_may_be_read_by_everybody(tmp_path: Path) -> None:
     assert path.read_bytes() == b"a\nb\n"
 
 
-@pytest.mark.parametrize("version", [records.SCHEMA_VERSION + 1, 0, None, "1"])
+@pytest.mark.parametrize("version", [records.SCHEMA_VERSION + 1, 0, None, "1", True, 2.0])
 def test_an_unknown_schema_version_is_refused(tmp_path: Path, version: object) -> None:
     """A record of a newer ercbench is not guessed at; the message says which versions are meant."""
     path = written(tmp_path, {**record_data(), "schema_version": version, "a_field_of_the_future": 1})
-    with pytest.raises(RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1"):
+    with pytest.raises(RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2. Update"):
         records.read_record(path)
 
 
@@ -199,6 +206,9 @@ BAD_FIELDS: list[tuple[tuple[str, ...], object]] = [
     (("training", "effective_batch"), 0),
     (("dataset", "limit"), 0),
     (("protocol", "context_past"), -1),
+    (("protocol", "context"), "future"),
+    (("scores", "test", "slices", "short", "weighted_f1"), 33.3),
+    (("scores", "test", "slices", "short", "utterances"), -1),
     (("seconds", "training"), -2.5),
     (("seed",), -1),
     (("encoder", "path"), "/home/somebody"),
@@ -280,3 +290,76 @@ def test_broken_predictions_are_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecordError, match=r"seed-0\.predictions\.csv: cannot read predictions"):
         records.read_predictions(path)
+
+
+# ------------------------------------------------------------------------------------------------- earlier versions
+
+
+def version_1(**changes: Any) -> dict[str, Any]:
+    """The record above as schema version 1 had it: no context protocol, no slices, no fingerprints of parts."""
+    data = {**record_data(), "schema_version": 1, **changes}
+    data["protocol"] = {key: value for key, value in data["protocol"].items() if key != "context"}
+    data["dataset"] = {k: v for k, v in data["dataset"].items() if k not in ("split_fingerprints", "files")}
+    data["scores"] = {
+        split: {key: value for key, value in scores.items() if key != "slices"}
+        for split, scores in data["scores"].items()
+    }
+    return data
+
+
+def test_a_record_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    """It showed earlier turns and no later ones, and scored no slices; everything else is as it was; the file stays."""
+    path = written(tmp_path, version_1())
+    before = path.read_bytes()
+    record = records.read_record(path)
+    assert record.schema_version == records.SCHEMA_VERSION
+    assert (record.protocol.context, record.protocol.context_past, record.protocol.context_future) == ("past", 8, 0)
+    assert record.scores.dev.slices == record.scores.test.slices == {}
+    assert record.dataset.split_fingerprints == record.dataset.files == {}
+    assert record.config == {**record_data()["config"], "context.protocol": "past", "context.future": 0}
+    assert record.scores.test.weighted_f1 == 2 / 3
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("broken", [{"config": None}, {"protocol": []}, {"recipe": 3}])
+def test_a_broken_record_of_version_1_is_refused(tmp_path: Path, broken: dict[str, Any]) -> None:
+    """Bringing it up to date guesses nothing: the field is named as in any other record."""
+    data = version_1() | broken
+    with pytest.raises(RecordError, match=rf"field {next(iter(broken))} is not acceptable"):
+        records.read_record(written(tmp_path, data))
+
+
+def test_a_run_of_version_1_still_counts_as_done(tmp_path: Path) -> None:
+    """The same command finds the record of an earlier ercbench; the same command with another protocol does not."""
+    from types import SimpleNamespace
+
+    from ercbench.catalog import load_catalog
+    from ercbench.config import resolve
+    from ercbench.grid import Request, _finished
+
+    catalog = load_catalog()
+    config = resolve(catalog, "eacl", "mini", "meld", {})
+    prepared: Any = SimpleNamespace(config=config, corpus=SimpleNamespace(fingerprint="sha256:" + "0" * 64))
+    values = {key: v for key, v in config.values.items() if key not in ("context.protocol", "context.future")}
+    path = records.record_path(tmp_path, "meld", "mini", f"eacl@{config.recipe.version}", 3)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(version_1(config=values)), encoding="utf-8")
+    request = Request(["eacl"], ["meld"], "mini", [3], {}, results=tmp_path)
+    found = _finished(prepared, 3, request)
+    assert found is not None
+    assert found[0] == path
+    prepared.config = resolve(catalog, "eacl", "mini", "meld", {}, "none")
+    assert _finished(prepared, 3, request) is None
+
+
+@pytest.mark.parametrize(("context", "past", "future"), [("past", 8, 1), ("none", 1, 0), ("none", 0, 1)])
+def test_turns_that_the_protocol_does_not_allow_are_refused(
+    tmp_path: Path, context: str, past: int, future: int
+) -> None:
+    """A record cannot claim a protocol and show more than it allows."""
+    data = record_data()
+    data["protocol"] |= {"context": context, "context_past": past, "context_future": future}
+    with pytest.raises(
+        RecordError, match=rf"field protocol .*{context} does not allow {past} earlier and {future} later"
+    ):
+        records.read_record(written(tmp_path, data))
