@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ercbench.catalog import load_catalog
+from ercbench.errors import UsageError
 from ercbench.grid import ALL, SAMPLE_FOLDER, Request, execute, plan
+from ercbench.own import is_folder, of_corpus
 from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
+from ercbench.specs import DatasetSpec
+from ercbench.types import Corpus
+
+Given = str | os.PathLike[str] | Corpus | Mapping[str, Any]
+"""A data set as it may be given: a name, a folder with a ``dataset.yaml``, a corpus, or a ``DatasetDict``."""
 
 
 def run(  # noqa: PLR0913 - the options of a command, each with a default, by keyword
     recipes: str | Sequence[str],
     *,
-    dataset: str | Sequence[str] = ALL,
+    dataset: Given | Sequence[Given] = ALL,
     track: str | None = None,
     seeds: int | Sequence[int] = 1,
     overrides: Mapping[str, Any] | None = None,
@@ -32,7 +40,9 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
 
     Args:
         recipes: one name or several.
-        dataset: one name or several; ``all`` is MELD, EmoryNLP and IEMOCAP.
+        dataset: one or several: a name (``all`` is MELD, EmoryNLP and IEMOCAP), a folder with a ``dataset.yaml``, a
+            `Corpus`, or a Hugging Face ``DatasetDict`` whose label column is a ``ClassLabel``; for one with other
+            columns, label words or a neutral label, see `Corpus.from_datasets`.
         track: None takes ``full`` on a CUDA GPU, else ``mini``.
         seeds: a number N for seeds 0 to N-1, or the seeds themselves.
         overrides: values by dotted path, as with ``--set``.
@@ -59,7 +69,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     default = Path("leaderboards", SAMPLE_FOLDER) if sample else Path("leaderboards")
     request = Request(
         recipes=[recipes] if isinstance(recipes, str) else list(recipes),
-        datasets=[dataset] if isinstance(dataset, str) else list(dataset),
+        datasets=_datasets(dataset),
         track=track,
         seeds=list(range(seeds)) if isinstance(seeds, int) else list(seeds),
         overrides=dict(overrides or {}),
@@ -73,3 +83,26 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     )
     prepared = plan(load_catalog(), request)
     return [record for _, record in prepared.done] + execute(prepared, request, reporter or Silent())
+
+
+def _datasets(dataset: Given | Sequence[Given]) -> list[str | DatasetSpec]:
+    """What was given, as a `Request` takes it."""
+    several = isinstance(dataset, Sequence) and not isinstance(dataset, str)
+    return [_dataset(one) for one in (dataset if several else [dataset])]  # type: ignore[union-attr, list-item]
+
+
+def _dataset(given: Given) -> str | DatasetSpec:
+    match given:
+        case str():
+            return given
+        case os.PathLike():
+            path = os.fspath(given)
+            return path if is_folder(path) else os.path.join(os.curdir, path)
+        case Corpus():
+            return of_corpus(given)
+        case Mapping():
+            return of_corpus(Corpus.from_datasets(given))
+    raise UsageError(
+        f"A data set must be a name, a folder, a Corpus or a DatasetDict. Got {type(given).__name__}. "
+        "A single Dataset has no splits: put train, dev and test into a DatasetDict."
+    )

@@ -118,25 +118,29 @@ class Config:
     @property
     def digest(self) -> str:
         """A short hash of every value, for telling runs apart."""
-        identity = [self.recipe.name, self.recipe.version, self.track.name, self.dataset.name, dict(self.values)]
+        names = [self.recipe.name, self.recipe.version, self.track.name, self.dataset.name]
+        identity = [*names, dict(self.values), self.dataset.labels.texts]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def resolve(catalog: Catalog, recipe: str, track: str, dataset: str, overrides: Mapping[str, JsonValue]) -> Config:
+def resolve(
+    catalog: Catalog, recipe: str, track: str, dataset: str | DatasetSpec, overrides: Mapping[str, JsonValue]
+) -> Config:
     """Names and ``--set`` values -> Config.
 
     Args:
         catalog: where the names are looked up.
         recipe: its name.
         track: its name.
-        dataset: its name.
+        dataset: its name, or the spec of one that no plugin offers.
         overrides: values by dotted path, which count more than any other.
 
     Raises:
         UnknownName: a name that nothing is registered under.
         BadSetting: a value or path that is not acceptable; `Problems` where there are several.
     """
-    specs = catalog.get(Recipe, recipe), catalog.get(TrackSpec, track), catalog.get(DatasetSpec, dataset)
+    data = catalog.get(DatasetSpec, dataset) if isinstance(dataset, str) else dataset
+    specs = catalog.get(Recipe, recipe), catalog.get(TrackSpec, track), data
     values, origins = _merge(catalog, *specs, overrides)
     return _Checker(catalog, values, origins).config(*specs, overrides)
 

@@ -9,17 +9,19 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ercbench.catalog import load_target
 from ercbench.data_checks import count, count_problems, file_problems, shared_problems
 from ercbench.errors import DataError, UsageError
 from ercbench.specs import DatasetSpec, SplitFile
-from ercbench.types import SPLITS, Corpus, Dialogue, Example, Problem, RawDialogue, Reading, Split, Utterance
+from ercbench.types import SPLITS, Corpus, Dialogue, Example, RawDialogue, RawTurn, Reading, Split, Utterance
 
 ENVIRONMENT = "ERCBENCH_DATA"
-SHOWN_PROBLEMS = 50
+
+Readings = Mapping[Split, tuple[str, Reading]]
+"""Per split what it is called in messages, a file's name as a rule, and what was read of it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def data_root(data_dir: Path | None) -> Path:
 
 
 def data_folder(spec: DatasetSpec, data_dir: Path | None = None) -> Path:
-    """The folder of one data set: below `data_root`, or inside the package that bundles it."""
+    """The folder of one data set: its own, inside the package that bundles it, or below `data_root`."""
+    if spec.folder is not None:
+        return spec.folder
     if spec.bundled is None:
         return (data_root(data_dir) / spec.name).absolute()
     package, _, folder = spec.bundled.partition(":")
@@ -79,7 +83,7 @@ def find_files(spec: DatasetSpec, data_dir: Path | None = None) -> dict[Split, t
     files: dict[Split, tuple[Path, SplitFile]] = {}
     for split in SPLITS:
         for file in spec.files.get(split, ()):
-            if (folder / file.name).is_file():
+            if all((folder / part.name).is_file() for part in (file, *file.more)):
                 files[split] = (folder / file.name, file)
                 break
     if missing := [split for split in SPLITS if split not in files]:
@@ -91,12 +95,15 @@ def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split]) ->
     lines = [f"Data set {spec.name!r} lacks its files for {', '.join(missing)}."]
     lines.append(f"Looked in: {folder}{'' if folder.is_dir() else ' (no such folder)'}")
     for split in missing:
-        lines.append(f"  {split}: {' or '.join(file.name for file in spec.files.get(split, ())) or 'no known name'}")
+        names = (" with ".join(part.name for part in (file, *file.more)) for file in spec.files.get(split, ()))
+        lines.append(f"  {split}: {' or '.join(names) or 'no known name'}")
     pickles = sorted(path.name for path in folder.glob("*.pkl")) + sorted(path.name for path in folder.glob("*.pickle"))
     if pickles:
         lines.append(f"Found {', '.join(pickles)}: pickles are never opened, because that can run code hidden in them.")
         lines.append("Bring the files named above instead.")
     lines.append(f"Where they come from: {spec.source}")
+    if spec.folder is not None:
+        return "\n".join(lines)
     lines.append(
         f"Put them into that folder, or name the folder that holds {spec.name + os.sep!r}: with --data-dir, with the "
         f"environment variable {ENVIRONMENT}, or by using the default, {_default_root()}."
@@ -123,27 +130,72 @@ def load(spec: DatasetSpec, data_dir: Path | None = None, limit: int | None = No
     Raises:
         DataError: files are missing, broken, or not the version they should be. All problems are reported at once.
     """
+    if spec.corpus is not None:
+        return check(spec, _readings_of(spec.corpus), limit)
+    folder = data_folder(spec, data_dir)
+    files = find_files(spec, data_dir)
+    return check(spec, {split: _read(split, folder, file) for split, (_, file) in files.items()}, limit, str(folder))
+
+
+def check(spec: DatasetSpec, readings: Readings, limit: int | None = None, place: str = "") -> Corpus:
+    """Readings -> Corpus: every check of the data, for files as for a data set in memory.
+
+    Args:
+        spec: the data set.
+        readings: of all three splits.
+        limit: dialogues to keep per split; the checks see all of them.
+        place: the folder they come from, for the message.
+
+    Before: a reader. After: `examples`.
+
+    Raises:
+        DataError: whatever is wrong with them, all of it at once.
+    """
     if limit is not None and limit < 1:
         raise UsageError(f"The limit on dialogues must be at least 1. Got {limit}.")
-    files = find_files(spec, data_dir)
-    readings: list[tuple[str, Reading]] = [(path.name, load_target(f.reader)(path)) for path, f in files.values()]
-    problems = [problem for name, reading in readings for problem in file_problems(reading, spec.labels, name)]
-    if problems := problems or shared_problems(readings):
-        raise DataError(_broken_files(spec, data_folder(spec, data_dir), problems))
-    raw = {split: reading.dialogues for split, (_, reading) in zip(files, readings, strict=True)}
+    named = list(readings.values())
+    problems = [problem for name, reading in named for problem in file_problems(reading, spec.labels, name)]
+    if problems := problems or shared_problems(named):
+        raise DataError.listing(f"Data set {spec.name!r}{place and ' in '}{place}", problems)
+    raw = {split: reading.dialogues for split, (_, reading) in readings.items()}
     _check_counts(spec, raw)
     splits = {split: _dialogues(spec.name, split, raw[split][:limit]) for split in SPLITS}
     train, dev, test = (splits[split] for split in SPLITS)
     return Corpus(spec.name, spec.version, fingerprint(splits), spec.labels, train, dev, test)
 
 
-def _broken_files(spec: DatasetSpec, folder: Path, problems: Sequence[Problem]) -> str:
-    many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = [f"Data set {spec.name!r} in {folder} has {many}:"]
-    lines += [f"- {problem}" for problem in problems[:SHOWN_PROBLEMS]]
-    if len(problems) > SHOWN_PROBLEMS:
-        lines.append(f"and {len(problems) - SHOWN_PROBLEMS} more")
-    return "\n".join(lines)
+def _read(split: Split, folder: Path, file: SplitFile) -> tuple[str, Reading]:
+    """The file of a split, or all its files as one; then every place begins with the name of its file."""
+    paths = [(folder / part.name, part) for part in (file, *file.more)]
+    parts = [(path.name, _read_file(path, part)) for path, part in paths]
+    if len(parts) == 1:
+        return parts[0]
+    dialogues = tuple(_placed(dialogue, name) for name, reading in parts for dialogue in reading.dialogues)
+    return split, Reading(dialogues, tuple(problem for _, reading in parts for problem in reading.problems))
+
+
+def _read_file(path: Path, file: SplitFile) -> Reading:
+    reader = load_target(file.reader)
+    reading: Reading = reader(path) if file.columns is None else reader(path, file.columns)
+    return reading
+
+
+def _placed(dialogue: RawDialogue, name: str) -> RawDialogue:
+    return RawDialogue(dialogue.key, tuple(replace(turn, row=f"{name}, {turn.row}") for turn in dialogue.turns))
+
+
+def _readings_of(corpus: Corpus) -> Readings:
+    """A corpus as if it had just been read, so that one somebody put together is checked as files are."""
+    return {
+        split: (split, Reading(tuple(_raw(dialogue, d) for d, dialogue in enumerate(corpus.split(split)))))
+        for split in SPLITS
+    }
+
+
+def _raw(dialogue: Dialogue, position: int) -> RawDialogue:
+    place = f"dialogue {position}, turn"
+    turns = (RawTurn(u.speaker, u.text, u.label, "", f"{place} {t}") for t, u in enumerate(dialogue.utterances))
+    return RawDialogue(dialogue.key, tuple(turns))
 
 
 def _check_counts(spec: DatasetSpec, raw: Mapping[Split, Sequence[RawDialogue]]) -> None:

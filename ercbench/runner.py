@@ -18,6 +18,7 @@ from ercbench import classifying, encoding, models, records, scoring, training
 from ercbench.catalog import load_target
 from ercbench.config import Config, Part
 from ercbench.devices import Device
+from ercbench.own import described
 from ercbench.ports import Candidate, Classifier
 from ercbench.preparing import Clock, Prepared
 from ercbench.progress import Reporter
@@ -209,6 +210,7 @@ def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) ->
             "ranked": config.dataset.ranked,
             "limit": prepared.limit,
             "utterances": {split: len(tokens) for split, tokens in prepared.tokens.items()},
+            "own": described(config.dataset),
         },
         "track": config.track.name,
         "seed": seed,

@@ -61,7 +61,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @_data_dir
 @_json
 def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Count what the data set NAME contains.
+    """Count what the data set NAME, or a folder of your own, contains.
 
     \b
     Examples:
@@ -84,11 +84,12 @@ def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
 @_data_dir
 @_json
 def check(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Check the files of the data set NAME; every problem is reported at once.
+    """Check the files of the data set NAME, or of a folder of your own; every problem is reported at once.
 
     \b
     Examples:
       ercbench data check meld
+      ercbench data check ./my-calls
       ercbench data check emorynlp --data-dir ~/erc-data
     """  # noqa: D301
     corpus = _load(name, data_dir)
@@ -106,9 +107,9 @@ def check(name: str, data_dir: Path | None, as_json: bool) -> None:
 def _load(name: str, data_dir: Path | None) -> Corpus:
     from ercbench.catalog import load_catalog
     from ercbench.data import load
-    from ercbench.specs import DatasetSpec
+    from ercbench.own import find_dataset
 
-    return load(load_catalog().get(DatasetSpec, name), data_dir)
+    return load(find_dataset(load_catalog(), name), data_dir)
 
 
 def _described(corpus: Corpus) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 
 @click.command()
 @click.argument("recipe")
-@click.option("--dataset", help="Data set it is resolved for. Default: the first of the benchmark.")
+@click.option("--dataset", help="Data set or folder it is resolved for. Default: the first of the benchmark.")
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -25,11 +25,11 @@ def show(recipe: str, dataset: str | None, track: str | None, assignments: tuple
 
     from ercbench.catalog import load_catalog
     from ercbench.config import parse_assignment, resolve
-    from ercbench.grid import ALL, dataset_names, default_track
+    from ercbench.grid import ALL, default_track, find_datasets
 
     catalog = load_catalog()
     chosen = track or default_track(catalog)
-    target = dataset or dataset_names(catalog, [ALL], sample=False)[0]
+    target = find_datasets(catalog, [dataset or ALL], sample=False)[0]
     config = resolve(catalog, recipe, chosen, target, dict(parse_assignment(text) for text in assignments))
     identity = {
         "recipe": config.recipe.name,

@@ -1,0 +1,112 @@
+"""YAML text -> plain values, each with the line it stands on. Nothing is constructed and no tag is followed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from ercbench.reading import shown
+from ercbench.types import Problem
+
+Place = tuple[Any, ...]
+"""The keys and positions that lead to a value, from the top."""
+
+LIMIT = 64 * 1024
+"""Characters; a manifest is a page of text."""
+
+_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp", "value", "merge"))
+_NULL, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "map", "seq"))
+
+
+@dataclass
+class Document:
+    """What a file says: text as it is written, None, lists and mappings; and on which line each thing stands."""
+
+    name: str
+    values: Any = None
+    lines: dict[Place, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def where(self, place: Place) -> str:
+        """``dataset.yaml, line 7``: where the value is, or else what it is missing from."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return f"{self.name}, line {self.lines.get(place, 1)}"
+
+    @staticmethod
+    def line_of(where: str) -> int:
+        """The line in what `where` gives."""
+        return int(where.rpartition(" ")[2])
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes without aliases, which can make a small file stand for a huge one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.MarkedYAMLError(problem=f"*{event.anchor} repeats another part", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def compose(name: str, text: str) -> Document | Problem:
+    """Text -> Document, or the first thing that makes it no YAML or no plain one.
+
+    Args:
+        name: the file's name, for problems and places.
+        text: what stands in it.
+    """
+    if len(text) > LIMIT:
+        return Problem(name, f"is too long for what it is. Got {len(text)} characters, at most {LIMIT}.")
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        document = Document(name)
+        document.values = None if node is None else _plain(node, (), document)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}, line {mark.line + 1 if mark else 1}"
+        what = re.sub(r"\s+", " ", " ".join(part for part in (error.context, error.problem) if part))
+        return Problem(where, f"is not YAML that can be read here: {what}.", "Indent with blanks; quote what is special.")
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return Problem(f"{name}, line {line}", f"holds a character that YAML does not allow. Got {shown(chr(error.character))}.")
+    except RecursionError:
+        return Problem(name, "is nested too deeply.", "Write it as the documentation shows.")
+    if node is None:
+        return Problem(name, "is empty.", "Write it as the documentation shows.")
+    return document
+
+
+def _plain(node: yaml.Node, place: Place, document: Document) -> Any:
+    """A node as text, None, a list or a dict; its line and problems go to the document."""
+    document.lines.setdefault(place, node.start_mark.line + 1)
+    if node.tag not in (*_TAGS, _NULL, _MAP, _SEQ):
+        document.problems.append(Problem(document.where(place), f"a tag is not used here. Got {shown(node.tag)}."))
+        return None
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, place, document)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(child, (*place, position), document) for position, child in enumerate(node.value)]
+    return None if node.tag == _NULL else str(node.value)
+
+
+def _mapping(node: yaml.MappingNode, place: Place, document: Document) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            what = "what stands before ':' must be a word, not a list or a mapping."
+            document.problems.append(Problem(f"{document.name}, line {line}", what))
+            continue
+        key = str(key_node.value)
+        inner = (*place, key)
+        if key in values:
+            what = f"{shown('.'.join(map(str, inner)))} stands a second time; the first is on line {document.lines[inner]}."
+            document.problems.append(Problem(f"{document.name}, line {line}", what, "Remove one of them."))
+            continue
+        document.lines[inner] = line
+        values[key] = _plain(value_node, inner, document)
+    return values
