@@ -127,7 +127,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
 ]
 
 _HOMES = (
-    "types", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding", "transformer", "api"
+    "types", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding", "transformer",
+    "api",
 )  # fmt: skip
 
 

@@ -87,8 +87,9 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
 
 def _datasets(dataset: Given | Sequence[Given]) -> list[str | DatasetSpec]:
     """What was given, as a `Request` takes it."""
-    several = isinstance(dataset, Sequence) and not isinstance(dataset, str)
-    return [_dataset(one) for one in (dataset if several else [dataset])]  # type: ignore[union-attr, list-item]
+    if isinstance(dataset, Sequence) and not isinstance(dataset, str):
+        return [_dataset(one) for one in dataset]
+    return [_dataset(dataset)]
 
 
 def _dataset(given: Given) -> str | DatasetSpec:

@@ -169,7 +169,7 @@ def _label(value: object) -> str | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if not isinstance(value, str):
-        raise _Unfit("a label, or empty for a turn that has none")
+        raise _Unfit("the key of a label as text, or empty for a turn that has none")
     return value
 
 

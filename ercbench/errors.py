@@ -57,7 +57,6 @@ class DataError(ErcbenchError):
 
     exit_code = 3
 
-
     SHOWN = 50
 
     @classmethod

@@ -88,9 +88,10 @@ def _label_set(
     elif (names := _class_names(table, column)) is not None:
         found = LabelSet.of({key: key for key in names}, neutral)
     else:
+        there = "which is no ClassLabel" if column in table.column_names else "which is not there"
         raise UsageError(
-            f"The labels cannot be told from the column {column!r}, which is no ClassLabel. "
-            "Give them with the word of each: labels={'ang': 'angry', ...}."
+            f"The labels cannot be told from the column {column!r}, {there}. Name it with columns={{'label': ...}}, "
+            "or give the labels with the word of each: labels={'ang': 'angry', ...}."
         )
     words = {label.key: label.text for label in found}
     faults = [what for _, what in label_faults(words, found.neutral)]
@@ -167,9 +168,7 @@ def to_datasets(corpus: Corpus) -> DatasetDict:
             "label": ClassLabel(names=list(corpus.labels.keys)),
         }
     )
-    return DatasetDict(
-        {split: Dataset.from_list(list(_rows(corpus, split)), features=features) for split in SPLITS}
-    )
+    return DatasetDict({split: Dataset.from_list(list(_rows(corpus, split)), features=features) for split in SPLITS})
 
 
 def _rows(corpus: Corpus, split: Split) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,8 @@ Place = tuple[Any, ...]
 LIMIT = 64 * 1024
 """Characters; a manifest is a page of text."""
 
+AS_SHOWN = "Write it as docs/how-to/bring-your-own-dataset.md shows."
+
 _TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp", "value", "merge"))
 _NULL, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "map", "seq"))
 
@@ -42,13 +44,20 @@ class Document:
         return int(where.rpartition(" ")[2])
 
 
+class _Alias(Exception):
+    """A name stands where another part of the file is meant: the name and its line. It never leaves this file."""
+
+    def __init__(self, name: str, line: int) -> None:
+        self.name, self.line = name, line
+
+
 class _Loader(yaml.SafeLoader):
     """Composes without aliases, which can make a small file stand for a huge one."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.MarkedYAMLError(problem=f"*{event.anchor} repeats another part", problem_mark=event.start_mark)
+            event = self.get_event()  # type: ignore[no-untyped-call]
+            raise _Alias(event.anchor, event.start_mark.line + 1)
         return super().compose_node(parent, index)
 
 
@@ -61,23 +70,32 @@ def compose(name: str, text: str) -> Document | Problem:
     """
     if len(text) > LIMIT:
         return Problem(name, f"is too long for what it is. Got {len(text)} characters, at most {LIMIT}.")
+    document = Document(name)
     try:
         node = yaml.compose(text, Loader=_Loader)
-        document = Document(name)
-        document.values = None if node is None else _plain(node, (), document)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{name}, line {mark.line + 1 if mark else 1}"
-        what = re.sub(r"\s+", " ", " ".join(part for part in (error.context, error.problem) if part))
-        return Problem(where, f"is not YAML that can be read here: {what}.", "Indent with blanks; quote what is special.")
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        return Problem(f"{name}, line {line}", f"holds a character that YAML does not allow. Got {shown(chr(error.character))}.")
+        if node is None:
+            return Problem(name, "is empty.", AS_SHOWN)
+        document.values = _plain(node, (), document)
     except RecursionError:
-        return Problem(name, "is nested too deeply.", "Write it as the documentation shows.")
-    if node is None:
-        return Problem(name, "is empty.", "Write it as the documentation shows.")
+        return Problem(name, "is nested too deeply.", AS_SHOWN)
+    except (_Alias, yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
+        return _not_plain(name, text, error)
     return document
+
+
+def _not_plain(name: str, text: str, error: _Alias | yaml.MarkedYAMLError | yaml.reader.ReaderError) -> Problem:
+    """What stopped the reading, with its line."""
+    if isinstance(error, _Alias):
+        what = f"repeats another part of the file. Got {shown(f'*{error.name}')}."
+        return Problem(f"{name}, line {error.line}", what, "Write it out.")
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        what = f"holds a character that YAML does not allow. Got {shown(chr(error.character))}."
+        return Problem(f"{name}, line {line}", what, "Remove it.")
+    mark = error.problem_mark or error.context_mark
+    words = re.sub(r"\s+", " ", " ".join(part for part in (error.context, error.problem) if part))
+    where = f"{name}, line {mark.line + 1 if mark else 1}"
+    return Problem(where, f"is not YAML: {words}.", "Indent with blanks, and quote what is special.")
 
 
 def _plain(node: yaml.Node, place: Place, document: Document) -> Any:
@@ -104,7 +122,8 @@ def _mapping(node: yaml.MappingNode, place: Place, document: Document) -> dict[s
         key = str(key_node.value)
         inner = (*place, key)
         if key in values:
-            what = f"{shown('.'.join(map(str, inner)))} stands a second time; the first is on line {document.lines[inner]}."
+            path, first = ".".join(map(str, inner)), document.lines[inner]
+            what = f"{shown(path)} stands a second time; the first is on line {first}."
             document.problems.append(Problem(f"{document.name}, line {line}", what, "Remove one of them."))
             continue
         document.lines[inner] = line

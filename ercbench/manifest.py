@@ -35,7 +35,7 @@ RESERVED = ("all", "readme")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _KEY = re.compile(r"\w[\w .&/+'-]{0,63}")
-_ALL_THREE = "A run trains on train, chooses on dev and scores test; ercbench makes no split by itself."
+_ALL_THREE = "A run trains on train, chooses on dev and scores test; ercbench makes no split by itself"
 
 
 def _line(text: str) -> str:
@@ -117,7 +117,7 @@ def read_manifest(folder: Path) -> DatasetSpec:
     Raises:
         DataError: there is none, or something is wrong with it: everything at once, each with its line.
     """
-    folder = folder.expanduser().absolute()
+    folder = Path(os.path.abspath(os.path.expanduser(folder)))
     if not (folder / FILE).is_file():
         raise DataError(_no_manifest(folder))
     text = read_text(folder / FILE, "Save it as UTF-8.")
@@ -164,8 +164,7 @@ def _in_words(detail: Any) -> tuple[Place, str]:
     path, kind, got = ".".join(map(str, place)), detail["type"], f" Got {shown(detail['input'])}."
     match kind:
         case "missing":
-            why = f" {_ALL_THREE}" if place[0] == "files" else ""
-            return place, f"{path} is missing: {_MEANING['.'.join(map(str, place[:1]))]}.{why}"
+            return place, f"{path} is missing: {_MEANING[path]}."
         case "extra_forbidden":
             known = _model_at(place[:-1]).model_fields
             near = difflib.get_close_matches(str(place[-1]), known, n=1)
@@ -192,12 +191,13 @@ _MEANING = {
     "citation": "how the data set is cited; write 'none' if there is nothing to cite",
     "labels": "each label of the files with the word shown to a model, such as 'ang: angry'",
     "neutral": "the label without emotion; write 'null' if there is none",
-    "files": "the files of train, dev and test",
-}
+    "files": f"the files of train, dev and test. {_ALL_THREE}",
+} | {f"files.{split}": f"the file, or a list of the files, of this split. {_ALL_THREE}" for split in SPLITS}
 
 
 def _model_at(place: Place) -> type[BaseModel]:
-    return {"files": SplitFiles, "columns": ColumnNames}.get(str(place[0]), Manifest) if place else Manifest
+    models: dict[object, type[BaseModel]] = {"files": SplitFiles, "columns": ColumnNames}
+    return models[place[0]] if place else Manifest
 
 
 def label_faults(labels: object, neutral: object) -> Iterator[tuple[Place, str]]:
@@ -215,7 +215,9 @@ def label_faults(labels: object, neutral: object) -> Iterator[tuple[Place, str]]
             continue
         other = first.setdefault(word.strip().casefold(), key)
         if other != key and word.strip():
-            what = f"labels.{key} has the same word as labels.{other}, so no model can tell them apart. Got {shown(word)}."
+            what = (
+                f"labels.{key} has the same word as labels.{other}, so no model can tell them apart. Got {shown(word)}."
+            )
             yield ("labels", key), what
     if isinstance(neutral, str) and neutral not in labels:
         near = difflib.get_close_matches(str(neutral), [str(key) for key in labels], n=1)
@@ -237,8 +239,8 @@ def _file_faults(files: object, folder: Path) -> Iterator[tuple[Place, str]]:
 
 def _named_files(files: object) -> Iterator[tuple[Place, str]]:
     """Every file's name with its place, as far as the manifest has the right form."""
-    for split in SPLITS if isinstance(files, dict) else ():
-        named = files.get(split)
+    for split in SPLITS:
+        named = files.get(split) if isinstance(files, dict) else None
         if isinstance(named, str):
             yield ("files", split), named.strip()
         elif isinstance(named, list):
@@ -273,7 +275,7 @@ def _column_faults(columns: object) -> Iterator[tuple[Place, str]]:
 
 def _name_of(folder: Path) -> str:
     """A folder's name as a data set may be called: ``My Calls`` -> ``my-calls``."""
-    return re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._")
+    return re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-._")
 
 
 def _spec(manifest: Manifest, folder: Path) -> DatasetSpec:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ercbench.catalog import Catalog, load_target
 from ercbench.config import Config, resolve
 from ercbench.errors import RecordError
-from ercbench.own import recorded
+from ercbench.own import of_record
 from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Renderer
 from ercbench.preparing import build_encoder
 from ercbench.records import RunRecord, read_record, write_atomically
@@ -118,7 +118,7 @@ def _verified(record: Path, found: RunRecord) -> dict[str, dict[str, Tensor]]:
 
 def _config(catalog: Catalog, record: Path, found: RunRecord) -> Config:
     """The recipe as it is installed, which must be what the record says."""
-    config = resolve(catalog, found.recipe.name, found.track, recorded(found.dataset), found.overrides)
+    config = resolve(catalog, found.recipe.name, found.track, of_record(found.dataset), found.overrides)
     recorded = {"recipe.version": found.recipe.version, **found.config}
     installed = {"recipe.version": config.recipe.version, **config.values}
     differing = sorted(path for path in recorded | installed if recorded.get(path) != installed.get(path))

@@ -78,7 +78,7 @@ def described(spec: DatasetSpec) -> OwnDataset | None:
     )
 
 
-def recorded(identity: DatasetIdentity) -> str | DatasetSpec:
+def of_record(identity: DatasetIdentity) -> str | DatasetSpec:
     """The data set of a record, to resolve its recipe again: its name, or its spec where it was somebody's own.
 
     Raises:
@@ -87,7 +87,10 @@ def recorded(identity: DatasetIdentity) -> str | DatasetSpec:
     own = identity.own
     if own is None:
         return identity.name
-    if faults := [*filter(None, [name_fault(identity.name)]), *(what for _, what in label_faults(own.labels, own.neutral))]:
+    if faults := [
+        *filter(None, [name_fault(identity.name)]),
+        *(what for _, what in label_faults(own.labels, own.neutral)),
+    ]:
         raise RecordError(f"The data set of the record is not acceptable: {faults[0]} Got {identity.name!r}.")
     return DatasetSpec(
         name=identity.name,

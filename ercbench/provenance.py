@@ -26,7 +26,7 @@ def command(config: Config, seed: int, limit: int | None) -> str:
     if config.dataset.corpus is not None:
         return _call(config, seed, limit)
     folder = config.dataset.folder
-    dataset = config.dataset.name if folder is None else f"./{folder.resolve().name}"
+    dataset = config.dataset.name if folder is None else f"./{folder.name}"
     words = ["ercbench", "run", config.recipe.name, "--dataset", dataset]
     words += ["--track", config.track.name, "--seed", str(seed)]
     for path, value in config.overrides.items():
@@ -38,7 +38,7 @@ def command(config: Config, seed: int, limit: int | None) -> str:
 
 def _call(config: Config, seed: int, limit: int | None) -> str:
     """The same in Python, for a data set that no command line can name."""
-    options = {"track": config.track.name, "seeds": [seed]}
+    options: dict[str, object] = {"track": config.track.name, "seeds": [seed]}
     options |= {"overrides": dict(config.overrides)} if config.overrides else {}
     options |= {} if limit is None else {"limit": limit}
     written = "".join(f", {name}={value!r}" for name, value in options.items())

@@ -57,9 +57,7 @@ def _not_utf8(path: Path, data: bytes, offset: int, legacy: str) -> Problem:
     return Problem(f"{path.name}, line {line}", what, legacy or AGAIN)
 
 
-def parse_rows(
-    name: str, text: str, columns: Sequence[str], delimiter: str = ","
-) -> tuple[list[Row], list[Problem]]:
+def parse_rows(name: str, text: str, columns: Sequence[str], delimiter: str = ",") -> tuple[list[Row], list[Problem]]:
     """Text of a CSV file -> rows, and one problem per row that is not one.
 
     Args:

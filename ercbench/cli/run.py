@@ -37,8 +37,8 @@ def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @click.option("--dataset", "datasets", multiple=True, callback=split_names, metavar="NAME[,NAME]|FOLDER|all",
-              help="Data sets, or folders with a dataset.yaml such as ./my-calls; 'all' is MELD, EmoryNLP and IEMOCAP.  "
-              "[default: all]")  # fmt: skip
+              help="Data sets, or folders with a dataset.yaml such as ./my-calls; 'all' is MELD, EmoryNLP and "
+              "IEMOCAP.  [default: all]")  # fmt: skip
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="Run with seeds 0 to N-1.")
 @click.option("--seed", callback=parse_seeds, metavar="N[,N]", help="Run with these seeds.  [default: 0]")
