@@ -42,7 +42,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         recipes: one name or several.
         dataset: one or several: a name (``all`` is MELD, EmoryNLP and IEMOCAP), a folder with a ``dataset.yaml``, a
             `Corpus`, or a Hugging Face ``DatasetDict`` whose label column is a ``ClassLabel``; for one with other
-            columns, label words or a neutral label, see `Corpus.from_datasets`.
+            columns, label words or a neutral label, see ``Corpus.from_datasets``.
         track: None takes ``full`` on a CUDA GPU, else ``mini``.
         seeds: a number N for seeds 0 to N-1, or the seeds themselves.
         overrides: values by dotted path, as with ``--set``.

@@ -25,23 +25,39 @@ HUB_NAMES: dict[str, Split] = {"validation": "dev"}
 
 def from_datasets(
     splits: Mapping[str, Dataset],
-    name: str | None,
-    labels: Mapping[str, str] | LabelSet | None,
-    neutral: str | None,
-    version: str,
-    columns: Mapping[str, str],
+    name: str | None = None,
+    labels: LabelSet | None = None,
+    version: str = "1",
+    columns: Mapping[str, str] | None = None,
 ) -> Corpus:
-    """A ``DatasetDict`` -> Corpus, checked as files are; see `Corpus.from_datasets`."""
+    """A ``DatasetDict`` -> Corpus, with the checks that files get.
+
+    A row is a turn, the rows of a dialogue one after the other; or a row is a dialogue, whose speakers, texts and
+    labels are lists. A label is a ``ClassLabel`` or a key; -1, null and empty text make a turn context only.
+
+    Args:
+        splits: ``train``, ``dev`` (or ``validation``) and ``test``.
+        name: of the data set, for records and boards; None makes one from the fingerprint.
+        labels: with the words shown to a model and the neutral one; None takes the names of the ``ClassLabel`` of
+            train as keys and words, none of them neutral.
+        version: of the data set.
+        columns: columns of ``dialogue``, ``speaker``, ``text``, ``label`` and ``turn`` that are called otherwise. Rows
+            are put in the order of ``turn`` where there is such a column.
+
+    Raises:
+        DataError: whatever is wrong with the rows or labels, all of it at once.
+        UsageError: a split is missing, or an argument cannot be used.
+    """
     tables = _tables(splits)
-    label_set = _label_set(tables["train"], labels, neutral, _columns(columns, tables["train"])["label"])
+    label_set = _label_set(tables["train"], labels, _columns(columns or {}, tables["train"])["label"])
     if name is not None and (fault := name_fault(name)):
         raise UsageError(f"The name of a data set {fault}. Got {name!r}.")
-    readings = {split: (split, _reading(split, table, columns)) for split, table in tables.items()}
-    corpus = check(of_corpus(Corpus(name or "dataset", version, "", label_set, (), (), ())), readings)
-    if name is not None:
-        return corpus
-    named = f"dataset-{corpus.fingerprint.removeprefix('sha256:')[:8]}"
-    return check(of_corpus(Corpus(named, version, "", label_set, (), (), ())), readings)
+    readings = {split: (split, _reading(split, table, columns or {})) for split, table in tables.items()}
+
+    def named(chosen: str) -> Corpus:
+        return check(of_corpus(Corpus(chosen, version, "", label_set, (), (), ())), readings)
+
+    return named(name or f"dataset-{named('dataset').fingerprint.removeprefix('sha256:')[:8]}")
 
 
 def _tables(splits: Mapping[str, Dataset]) -> dict[Split, Dataset]:
@@ -77,28 +93,27 @@ def _columns(columns: Mapping[str, str], table: Dataset) -> dict[str, str]:
     return {field: columns.get(field, field) for field in fields}
 
 
-def _label_set(
-    table: Dataset, labels: Mapping[str, str] | LabelSet | None, neutral: str | None, column: str
-) -> LabelSet:
+def _label_set(table: Dataset, labels: LabelSet | None, column: str) -> LabelSet:
     """The labels as given, or those of the ``ClassLabel`` column, each its own word."""
-    if isinstance(labels, LabelSet):
-        found = LabelSet(labels.labels, labels.neutral if neutral is None else neutral)
-    elif labels is not None:
-        found = LabelSet.of(labels, neutral)
-    elif (names := _class_names(table, column)) is not None:
-        found = LabelSet.of({key: key for key in names}, neutral)
-    else:
+    if labels is None and (names := _class_names(table, column)) is not None:
+        labels = LabelSet.of({key: key for key in names})
+    if labels is None:
         there = "which is no ClassLabel" if column in table.column_names else "which is not there"
         raise UsageError(
             f"The labels cannot be told from the column {column!r}, {there}. Name it with columns={{'label': ...}}, "
-            "or give the labels with the word of each: labels={'ang': 'angry', ...}."
+            "or give the labels: labels=LabelSet.of({'ang': 'angry', ...}, neutral=None)."
         )
-    words = {label.key: label.text for label in found}
-    faults = [what for _, what in label_faults(words, found.neutral)]
+    if not isinstance(labels, LabelSet):
+        raise UsageError(
+            f"The labels must be a LabelSet. Got {type(labels).__name__}. "
+            "Write labels=LabelSet.of({'ang': 'angry', ...}, neutral=None)."
+        )
+    words = {label.key: label.text for label in labels}
+    faults = [what for _, what in label_faults(words, labels.neutral)]
     faults += [f"the word of {key!r} must be text. Got {word!r}." for key, word in words.items() if not _is_word(word)]
     if faults:
         raise DataError.listing("The label set", faults)
-    return found
+    return labels
 
 
 def _is_word(word: object) -> bool:
@@ -155,7 +170,11 @@ def _with_label(named: NamedRow, column: str, names: Sequence[str] | None) -> Na
 
 
 def to_datasets(corpus: Corpus) -> DatasetDict:
-    """Corpus -> ``DatasetDict`` with a row per turn; see `Corpus.to_datasets`."""
+    """Corpus -> ``DatasetDict`` with a row per turn: dialogue, turn, speaker, text and label, a ``ClassLabel``.
+
+    `from_datasets` makes a corpus of the same fingerprint of it. The words shown to a model and the neutral label have
+    no place in a ``ClassLabel``: hand them on as ``labels=corpus.labels``.
+    """
     from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
     text = Value("string")

@@ -80,6 +80,8 @@ def compose(name: str, text: str) -> Document | Problem:
         return Problem(name, "is nested too deeply.", AS_SHOWN)
     except (_Alias, yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
         return _not_plain(name, text, error)
+    except (ValueError, OverflowError) as error:  # of an escape or a number beyond what there is
+        return Problem(name, f"is not YAML: {error}.", AS_SHOWN)
     return document
 
 

@@ -161,7 +161,7 @@ def _validated(document: Document, folder: Path) -> Manifest | list[Problem]:
 def _in_words(detail: Any) -> tuple[Place, str]:
     """What pydantic found, in the words of this project."""
     place: Place = detail["loc"]
-    path, kind, got = ".".join(map(str, place)), detail["type"], f" Got {shown(detail['input'])}."
+    path, kind, got = _path(place), detail["type"], f" Got {shown(detail['input'])}."
     match kind:
         case "missing":
             return place, f"{path} is missing: {_MEANING[path]}."
@@ -176,6 +176,12 @@ def _in_words(detail: Any) -> tuple[Place, str]:
             return place, f"{path or 'the file'} must be {_KINDS[kind]}.{got}"
         case _:
             return place, f"{path}: {detail['msg']}.{got}"
+
+
+def _path(place: Place) -> str:
+    """``labels.ang``; what cannot be shown in a line as it is stands in quotes."""
+    steps = [str(step) for step in place]
+    return ".".join(step if step.isprintable() and len(step) <= 64 else shown(step) for step in steps)
 
 
 _KINDS = {
@@ -215,9 +221,8 @@ def label_faults(labels: object, neutral: object) -> Iterator[tuple[Place, str]]
             continue
         other = first.setdefault(word.strip().casefold(), key)
         if other != key and word.strip():
-            what = (
-                f"labels.{key} has the same word as labels.{other}, so no model can tell them apart. Got {shown(word)}."
-            )
+            twins = f"{_path(('labels', key))} has the same word as {_path(('labels', other))}"
+            what = f"{twins}, so no model can tell them apart. Got {shown(word)}."
             yield ("labels", key), what
     if isinstance(neutral, str) and neutral not in labels:
         near = difflib.get_close_matches(str(neutral), [str(key) for key in labels], n=1)

@@ -162,42 +162,16 @@ class Corpus:
 
     @classmethod
     def from_datasets(
-        cls,
-        splits: Mapping[str, Dataset],
-        name: str | None = None,
-        labels: Mapping[str, str] | LabelSet | None = None,
-        neutral: str | None = None,
-        *,
-        version: str = "1",
-        columns: Mapping[str, str] | None = None,
-    ) -> Corpus:
-        """A Hugging Face ``DatasetDict`` -> Corpus, with the checks that files get.
-
-        A row is a turn, the rows of a dialogue one after the other, or a row is a dialogue whose speakers, texts and
-        labels are lists. A label is a ``ClassLabel`` or a key; -1, null and empty text make a turn context only.
-
-        Args:
-            splits: ``train``, ``dev`` (or ``validation``) and ``test``.
-            name: of the data set, for records and boards; None makes one from the fingerprint.
-            labels: the word shown to a model by label key, in order; None takes the names of the ``ClassLabel``.
-            neutral: key of the label without emotion; None where there is none.
-            version: of the data set.
-            columns: the columns of ``dialogue``, ``speaker``, ``text``, ``label`` and ``turn`` that have other names.
-
-        Raises:
-            DataError: whatever is wrong with the rows or labels, all of it at once.
-            UsageError: a split is missing, or an argument cannot be used.
-        """
+        cls, splits: Mapping[str, Dataset], name: str | None = None, labels: LabelSet | None = None,
+        version: str = "1", columns: Mapping[str, str] | None = None,
+    ) -> Corpus:  # fmt: skip
+        """A Hugging Face ``DatasetDict`` -> Corpus, checked as files are. `huggingface.from_datasets` says it all."""
         from ercbench.huggingface import from_datasets
 
-        return from_datasets(splits, name, labels, neutral, version, columns or {})
+        return from_datasets(splits, name, labels, version, columns)
 
     def to_datasets(self) -> DatasetDict:
-        """Corpus -> a Hugging Face ``DatasetDict`` with a row per turn: dialogue, turn, speaker, text, label.
-
-        ``Corpus.from_datasets`` makes a corpus of the same fingerprint of it. The words shown to a model and the
-        neutral label have no place in a ``ClassLabel``: hand them on as ``labels=corpus.labels``.
-        """
+        """Corpus -> a Hugging Face ``DatasetDict``, a row per turn. `huggingface.to_datasets` says more."""
         from ercbench.huggingface import to_datasets
 
         return to_datasets(self)
