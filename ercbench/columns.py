@@ -70,7 +70,7 @@ def read_jsonl(path: Path, columns: Mapping[str, str]) -> Reading:
             rows.append((f"line {number}", row))
     if not rows and not problems:
         return Reading((), (Problem(path.name, "is empty.", "Get the file again."),))
-    if absent := _absent(path.name, rows, columns):
+    if rows and (absent := _absent(path.name, rows, columns)):
         return Reading((), (*problems, *absent))
     return read_named_rows(path.name, rows, columns, problems)
 

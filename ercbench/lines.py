@@ -95,7 +95,8 @@ def _not_plain(name: str, text: str, error: _Alias | yaml.MarkedYAMLError | yaml
         what = f"holds a character that YAML does not allow. Got {shown(chr(error.character))}."
         return Problem(f"{name}, line {line}", what, "Remove it.")
     mark = error.problem_mark or error.context_mark
-    words = re.sub(r"\s+", " ", " ".join(part for part in (error.context, error.problem) if part))
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    words = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in re.sub(r"\s+", " ", said))
     where = f"{name}, line {mark.line + 1 if mark else 1}"
     return Problem(where, f"is not YAML: {words}.", "Indent with blanks, and quote what is special.")
 
@@ -105,7 +106,6 @@ def _plain(node: yaml.Node, place: Place, document: Document) -> Any:
     document.lines.setdefault(place, node.start_mark.line + 1)
     if node.tag not in (*_TAGS, _NULL, _MAP, _SEQ):
         document.problems.append(Problem(document.where(place), f"a tag is not used here. Got {shown(node.tag)}."))
-        return None
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, place, document)
     if isinstance(node, yaml.SequenceNode):

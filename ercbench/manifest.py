@@ -134,7 +134,7 @@ def _no_manifest(folder: Path) -> str:
     if not folder.is_dir():
         return f"There is no such folder. Got {folder}. Name a folder that holds a {FILE}."
     near = sorted(path.name for path in folder.glob("*.y*ml"))
-    hint = f" It holds {', '.join(near)}: rename it." if near else ""
+    hint = f" It holds {', '.join(map(shown, near))}: rename it." if near else ""
     return f"The folder holds no {FILE}, which tells its labels and files. Got {folder}.{hint}"
 
 
@@ -226,7 +226,7 @@ def label_faults(labels: object, neutral: object) -> Iterator[tuple[Place, str]]
             yield ("labels", key), what
     if isinstance(neutral, str) and neutral not in labels:
         near = difflib.get_close_matches(str(neutral), [str(key) for key in labels], n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = f" Did you mean {shown(near[0])}?" if near else ""
         yield ("neutral",), f"neutral must be one of the labels, or null. Got {shown(neutral)}.{hint}"
 
 
@@ -261,7 +261,7 @@ def _file_fault(name: str, folder: Path) -> str | None:
         return f"a file's name must end in {', '.join(READERS)}.{got}"
     if not os.path.isfile(folder / name):  # where a name is impossible, `Path.is_file` raises
         near = difflib.get_close_matches(name, sorted(path.name for path in folder.iterdir()), n=1)
-        return f"there is no such file in the folder.{got}" + (f" Did you mean {near[0]}?" if near else "")
+        return f"there is no such file in the folder.{got}" + (f" Did you mean {shown(near[0])}?" if near else "")
     return None
 
 

@@ -76,7 +76,8 @@ def parse_rows(name: str, text: str, columns: Sequence[str], delimiter: str = ",
             cells = next(lines, None)
         except csv.Error as error:
             fix = "Look for a quote that is not closed, there or above; otherwise get the file again."
-            problems.append(Problem(f"{name}, line {line}", f"is not CSV ({error}).", fix))
+            what = str(error).replace("\t", "tab")
+            problems.append(Problem(f"{name}, line {line}", f"is not CSV ({what}).", fix))
             continue
         if cells is None:
             break
