@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
     from ercbench.hookspecs import API_LEVEL, hookimpl
-    from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Importer, Loss, Reader, Renderer
+    from ercbench.ports import (
+        Candidate,
+        Classifier,
+        ColumnReader,
+        Encoder,
+        EncoderModel,
+        Importer,
+        Loss,
+        Reader,
+        Renderer,
+    )
+    from ercbench.reading import Row, group_rows, parse_rows, read_text
     from ercbench.records import RunRecord
     from ercbench.specs import (
         ClassifierSpec,
@@ -42,6 +53,7 @@ if TYPE_CHECKING:
         SPLITS,
         Batch,
         Checkpoint,
+        Corpus,
         Dialogue,
         EncodedBatch,
         Example,
@@ -72,6 +84,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "CheckpointError",
     "Classifier",
     "ClassifierSpec",
+    "ColumnReader",
+    "Corpus",
     "DataError",
     "DatasetSpec",
     "Dialogue",
@@ -104,6 +118,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Renderer",
     "RendererSpec",
     "Representation",
+    "Row",
     "RunRecord",
     "SPLITS",
     "Settings",
@@ -114,17 +129,23 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "TrackSpec",
     "TrainingError",
     "Utterance",
+    "group_rows",
     "hookimpl",
     "length_buckets",
     "load_backbone",
     "load_tokenizer",
     "pad",
+    "parse_rows",
+    "read_text",
     "run",
     "states_at",
     "token_ids",
 ]
 
-_HOMES = ("types", "hookspecs", "specs", "errors", "ports", "records", "checkpoints", "encoding", "transformer", "api")
+_HOMES = (
+    "types", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding", "transformer",
+    "api",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ercbench.catalog import load_catalog
+from ercbench.errors import UsageError
 from ercbench.grid import ALL, SAMPLE_FOLDER, Request, execute, fetch_missing, plan
+from ercbench.own import is_folder, of_corpus
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
-from ercbench.types import ContextProtocol
+from ercbench.specs import DatasetSpec
+from ercbench.types import ContextProtocol, Corpus
+
+Given = str | os.PathLike[str] | Corpus | Mapping[str, Any]
+"""A data set as it may be given: a name, a folder with a ``dataset.yaml``, a corpus, or a ``DatasetDict``."""
 
 
 def run(  # noqa: PLR0913 - the options of a command, each with a default, by keyword
     recipes: str | Sequence[str],
     *,
-    dataset: str | Sequence[str] = ALL,
+    dataset: Given | Sequence[Given] = ALL,
     track: str | None = None,
     seeds: int | Sequence[int] = 1,
     overrides: Mapping[str, Any] | None = None,
@@ -36,7 +43,9 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
 
     Args:
         recipes: one name or several.
-        dataset: one name or several; ``all`` is MELD, EmoryNLP and IEMOCAP.
+        dataset: one or several: a name (``all`` is MELD, EmoryNLP and IEMOCAP), a folder with a ``dataset.yaml``, a
+            `Corpus`, or a Hugging Face ``DatasetDict`` whose label column is a ``ClassLabel``; for one with other
+            columns, label words or a neutral label, see ``Corpus.from_datasets``.
         track: None takes ``full`` on a CUDA GPU, else ``mini``.
         seeds: a number N for seeds 0 to N-1, or the seeds themselves.
         overrides: values by dotted path, as with ``--set``.
@@ -65,7 +74,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     default = Path("leaderboards", SAMPLE_FOLDER) if sample else Path("leaderboards")
     request = Request(
         recipes=[recipes] if isinstance(recipes, str) else list(recipes),
-        datasets=[dataset] if isinstance(dataset, str) else list(dataset),
+        datasets=_datasets(dataset),
         track=track,
         seeds=list(range(seeds)) if isinstance(seeds, int) else list(seeds),
         overrides=dict(overrides or {}),
@@ -94,3 +103,27 @@ class _Told(Watcher):
     def say(self, message: str) -> None:
         """A line."""
         self._reporter.say(message)
+
+
+def _datasets(dataset: Given | Sequence[Given]) -> list[str | DatasetSpec]:
+    """What was given, as a `Request` takes it."""
+    if isinstance(dataset, Sequence) and not isinstance(dataset, str):
+        return [_dataset(one) for one in dataset]
+    return [_dataset(dataset)]
+
+
+def _dataset(given: Given) -> str | DatasetSpec:
+    match given:
+        case str():
+            return given
+        case os.PathLike():
+            path = os.fspath(given)
+            return path if is_folder(path) else os.path.join(os.curdir, path)
+        case Corpus():
+            return of_corpus(given)
+        case Mapping():
+            return of_corpus(Corpus.from_datasets(given))
+    raise UsageError(
+        f"A data set must be a name, a folder, a Corpus or a DatasetDict. Got {type(given).__name__}. "
+        "A single Dataset has no splits: put train, dev and test into a DatasetDict."
+    )

@@ -119,7 +119,8 @@ class Config:
     @property
     def digest(self) -> str:
         """A short hash of every value, for telling runs apart."""
-        identity = [self.recipe.name, self.recipe.version, self.track.name, self.dataset.name, dict(self.values)]
+        names = [self.recipe.name, self.recipe.version, self.track.name, self.dataset.name]
+        identity = [*names, dict(self.values), self.dataset.labels.texts]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     def differences(self, recorded: Mapping[str, JsonValue]) -> list[str]:
@@ -137,7 +138,7 @@ def resolve(
     catalog: Catalog,
     recipe: str,
     track: str,
-    dataset: str,
+    dataset: str | DatasetSpec,
     overrides: Mapping[str, JsonValue],
     context: ContextProtocol = "past",
 ) -> Config:
@@ -147,7 +148,7 @@ def resolve(
         catalog: where the names are looked up.
         recipe: its name.
         track: its name.
-        dataset: its name.
+        dataset: its name, or the spec of one that no plugin offers.
         overrides: values by dotted path, which count more than any other.
         context: the context protocol, which is part of the task and counts more than any value.
 
@@ -155,7 +156,8 @@ def resolve(
         UnknownName: a name that nothing is registered under, or no context protocol.
         BadSetting: a value or path that is not acceptable; `Problems` where there are several.
     """
-    specs = catalog.get(Recipe, recipe), catalog.get(TrackSpec, track), catalog.get(DatasetSpec, dataset)
+    data = catalog.get(DatasetSpec, dataset) if isinstance(dataset, str) else dataset
+    specs = catalog.get(Recipe, recipe), catalog.get(TrackSpec, track), data
     values, origins = _merge(catalog, *specs, overrides)
     checker = _Checker(catalog, values, origins)
     checker.errors += apply_protocol(context, values, origins)

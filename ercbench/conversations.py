@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
 from ercbench.errors import DataError
+from ercbench.reading import json_object
 
 Format = Literal["jsonl", "csv"]
 FIELDS = ("dialogue", "speaker", "text")
@@ -46,12 +46,9 @@ def _jsonl(stream: BinaryIO, name: str) -> Iterator[tuple[str, Mapping[str, Any]
         where = f"{name}, line {number}"
         if not text.strip():
             continue
-        try:
-            row = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: not JSON: {error}. Got {text.strip()!r:.80}. {_WANTED}") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{where}: not a JSON object. Got {text.strip()!r:.80}. {_WANTED}")
+        row = json_object(text)
+        if isinstance(row, str):
+            raise DataError(f"{where}: {row} Got {text.strip()!r:.80}. {_WANTED}")
         yield where, row
 
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercbench.catalog import load_target
 from ercbench.data_checks import count, count_problems, file_problems, shared_problems
+from ercbench.data_files import (
+    Found,
+    Readings,
+    all_paths,
+    data_folder,
+    find_files,
+    old_copies,
+    read_corpus,
+    read_files,
+)
 from ercbench.errors import DataError, UsageError
-from ercbench.fetching import how_to_get
-from ercbench.fingerprints import Fingerprints, file_fingerprint, fingerprint, fingerprints, named_copy
-from ercbench.specs import DatasetSpec, SplitFile
+from ercbench.fingerprints import Fingerprints, fingerprint, fingerprints
+from ercbench.specs import DatasetSpec
 from ercbench.types import (
     SPLITS,
     ContextProtocol,
@@ -24,13 +30,9 @@ from ercbench.types import (
     Example,
     Problem,
     RawDialogue,
-    Reading,
     Split,
     Utterance,
 )
-
-ENVIRONMENT = "ERCBENCH_DATA"
-SHOWN_PROBLEMS = 50
 
 
 @dataclass(frozen=True)
@@ -58,78 +60,6 @@ class SplitStatistics:
     mean_words: float
 
 
-def data_root(data_dir: Path | None) -> Path:
-    """The folder that holds one folder per data set: `data_dir`, else ``ERCBENCH_DATA``, else the user's own."""
-    if data_dir is not None:
-        return data_dir.expanduser()
-    if named := os.environ.get(ENVIRONMENT):
-        return Path(named).expanduser()
-    return _default_root()
-
-
-def data_folder(spec: DatasetSpec, data_dir: Path | None = None) -> Path:
-    """The folder of one data set: below `data_root`, or inside the package that bundles it."""
-    if spec.bundled is None:
-        return (data_root(data_dir) / spec.name).absolute()
-    package, _, folder = spec.bundled.partition(":")
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise DataError(f"The package {package!r}, which bundles the data set {spec.name!r}, is not installed.")
-    return Path(found.submodule_search_locations[0]) / folder
-
-
-def find_files(spec: DatasetSpec, data_dir: Path | None = None) -> dict[Split, tuple[Path, SplitFile]]:
-    """DatasetSpec -> files: per split the first of the known file names that exists.
-
-    Before: the catalog. After: `load`.
-
-    Raises:
-        DataError: a split has no file. The message says where the files come from and where they go.
-    """
-    files, missing = find_split_files(spec, data_dir)
-    if missing:
-        raise DataError(missing)
-    return files
-
-
-def find_split_files(
-    spec: DatasetSpec, data_dir: Path | None = None
-) -> tuple[dict[Split, tuple[Path, SplitFile]], str]:
-    """DatasetSpec -> the files that are there, and what to say of those that are not, or nothing."""
-    folder = data_folder(spec, data_dir)
-    files: dict[Split, tuple[Path, SplitFile]] = {}
-    for split in SPLITS:
-        for file in spec.files.get(split, ()):
-            if (folder / file.name).is_file():
-                files[split] = (folder / file.name, file)
-                break
-    missing = [split for split in SPLITS if split not in files]
-    return files, _missing_files(spec, folder, missing, data_dir) if missing else ""
-
-
-def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split], data_dir: Path | None) -> str:
-    lines = [f"Data set {spec.name!r} lacks its files for {', '.join(missing)}."]
-    lines.append(f"Looked in: {folder}{'' if folder.is_dir() else ' (no such folder)'}")
-    for split in missing:
-        lines.append(f"  {split}: {' or '.join(file.name for file in spec.files.get(split, ())) or 'no known name'}")
-    pickles = sorted(path.name for path in folder.glob("*.pkl")) + sorted(path.name for path in folder.glob("*.pickle"))
-    if pickles:
-        lines.append(f"Found {', '.join(pickles)}: pickles are never opened, because that can run code hidden in them.")
-        lines.append("Bring the files named above instead.")
-    lines.append(how_to_get(spec, data_dir))
-    lines.append(
-        f"Or put the files into that folder, or name the one that holds {spec.name + os.sep!r}: with --data-dir, with "
-        f"the environment variable {ENVIRONMENT}, or by using the default, {_default_root()}."
-    )
-    return "\n".join(lines)
-
-
-def _default_root() -> Path:
-    import platformdirs
-
-    return platformdirs.user_data_path("ercbench")
-
-
 def load(spec: DatasetSpec, data_dir: Path | None = None, limit: int | None = None) -> Corpus:
     """Files -> Corpus: read and check all three splits.
 
@@ -137,64 +67,59 @@ def load(spec: DatasetSpec, data_dir: Path | None = None, limit: int | None = No
 
     Args:
         spec: the data set.
-        data_dir: the folder that holds one folder per data set; see `data_root`.
+        data_dir: the folder that holds one folder per data set; see `data_files.data_root`.
         limit: keep only this many dialogues per split, the first ones; the checks see all of them.
 
     Raises:
         DataError: files are missing, broken, or not the version they should be. All problems are reported at once.
     """
-    if limit is not None and limit < 1:
-        raise UsageError(f"The limit on dialogues must be at least 1. Got {limit}.")
+    if spec.corpus is not None:
+        return check(spec, read_corpus(spec.corpus), limit)
     return check_files(spec, find_files(spec, data_dir), data_folder(spec, data_dir), limit)
 
 
-def check_files(
-    spec: DatasetSpec, files: Mapping[Split, tuple[Path, SplitFile]], folder: Path, limit: int | None = None
-) -> Corpus:
+def check_files(spec: DatasetSpec, found: Found, folder: Path, limit: int | None = None) -> Corpus:
     """Found files -> Corpus, or a `DataError` with every problem.
 
-    Before: `find_files`. After: `examples`.
+    Before: `data_files.find_files`. After: `examples`.
 
     Args:
         spec: the data set.
-        files: one file per split.
+        found: the files of every split.
         folder: where they are said to be from, for messages.
         limit: keep only the first dialogues of every split.
     """
-    readings = read_files(files)
-    copies = old_copies(spec, files)
-    named = [(files[split][0].name, readings[split]) for split in SPLITS]
+    return check(spec, read_files(found), limit, f" in {folder}", old_copies(spec, found))
+
+
+def check(
+    spec: DatasetSpec, readings: Readings, limit: int | None = None, place: str = "", copies: Sequence[Problem] = ()
+) -> Corpus:
+    """Readings -> Corpus: every check of the data, for files as for a data set in memory.
+
+    Args:
+        spec: the data set.
+        readings: of all three splits.
+        limit: dialogues to keep per split; the checks see all of them.
+        place: where they come from, in words, for the message.
+        copies: files that are known to be of another version.
+
+    Before: a reader. After: `examples`.
+
+    Raises:
+        DataError: whatever is wrong with them, all of it at once.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"The limit on dialogues must be at least 1. Got {limit}.")
+    named = list(readings.values())
     problems = [problem for name, reading in named for problem in file_problems(reading, spec.labels, name)]
     if problems := problems or shared_problems(named):
-        raise DataError(_broken_files(spec, folder, problems, copies))
-    raw = {split: readings[split].dialogues for split in SPLITS}
+        raise DataError.listing(f"Data set {spec.name!r}{place}", problems, copies)
+    raw = {split: reading.dialogues for split, (_, reading) in readings.items()}
     _check_counts(spec, raw, copies)
     splits = {split: to_dialogues(spec.name, split, raw[split][:limit]) for split in SPLITS}
     train, dev, test = (splits[split] for split in SPLITS)
     return Corpus(spec.name, spec.version, fingerprint(splits), spec.labels, train, dev, test)
-
-
-def read_files(files: Mapping[Split, tuple[Path, SplitFile]]) -> dict[Split, Reading]:
-    """Found files -> what the reader of each makes of it, problems included.
-
-    Before: `find_files`. After: the checks.
-    """
-    return {split: load_target(file.reader)(path) for split, (path, file) in files.items()}
-
-
-def old_copies(spec: DatasetSpec, files: Mapping[Split, tuple[Path, SplitFile]]) -> list[Problem]:
-    """Found files -> one problem per file that is known to be of another version, told by its sha256."""
-    if not spec.known_copies:
-        return []
-    found: list[Problem] = []
-    for path, _ in files.values():
-        try:
-            name = named_copy(file_fingerprint(path).sha256, spec.known_copies)
-        except OSError:  # the file's reader reports it
-            continue
-        if name is not None:
-            found.append(Problem(path.name, f"is {name}.", f"The right files: {spec.source}."))
-    return found
 
 
 def corpus_fingerprints(corpus: Corpus, spec: DatasetSpec, data_dir: Path | None = None) -> Fingerprints:
@@ -202,17 +127,8 @@ def corpus_fingerprints(corpus: Corpus, spec: DatasetSpec, data_dir: Path | None
 
     Before: `load`. After: ``ercbench data``.
     """
-    paths = {split: path for split, (path, _) in find_files(spec, data_dir).items()}
+    paths = {} if spec.corpus is not None else all_paths(find_files(spec, data_dir))
     return fingerprints({split: corpus.split(split) for split in SPLITS}, paths)
-
-
-def _broken_files(spec: DatasetSpec, folder: Path, problems: Sequence[Problem], copies: Sequence[Problem]) -> str:
-    many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = [f"Data set {spec.name!r} in {folder} has {many}:"]
-    lines += [f"- {problem}" for problem in problems[:SHOWN_PROBLEMS]]
-    if len(problems) > SHOWN_PROBLEMS:
-        lines.append(f"and {len(problems) - SHOWN_PROBLEMS} more")
-    return "\n".join([*lines, *map(str, copies)])
 
 
 def _check_counts(

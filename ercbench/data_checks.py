@@ -6,15 +6,12 @@ Part of ``data.py``, which calls these and reports everything they find in one g
 from __future__ import annotations
 
 import difflib
-import reprlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from ercbench.reading import shown
 from ercbench.specs import SplitCounts
 from ercbench.types import LabelSet, Problem, RawDialogue, RawTurn, Reading, Split
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = 80
 
 
 def file_problems(reading: Reading, labels: LabelSet, name: str) -> list[Problem]:
@@ -32,7 +29,7 @@ def file_problems(reading: Reading, labels: LabelSet, name: str) -> list[Problem
     for dialogue in reading.dialogues:
         if dialogue.key in seen:
             fix = "Its turns must stand together; mend the ids, or get the file again."
-            what = f"dialogue {_shown(dialogue.key)} begins a second time."
+            what = f"dialogue {shown(dialogue.key)} begins a second time."
             problems.append(Problem(_place(name, dialogue), what, fix))
         seen.add(dialogue.key)
         problems += _dialogue_problems(dialogue, labels, name)
@@ -48,12 +45,12 @@ def _place(name: str, dialogue: RawDialogue) -> str:
 
 def _dialogue_problems(dialogue: RawDialogue, labels: LabelSet, name: str) -> Iterator[Problem]:
     if not dialogue.turns:
-        yield Problem(name, f"dialogue {_shown(dialogue.key)} has no turn.", "Remove it, or get the file again.")
+        yield Problem(name, f"dialogue {shown(dialogue.key)} has no turn.", "Remove it, or get the file again.")
     keys: set[str] = set()
     for turn in dialogue.turns:
         where = f"{name}, {turn.row}"
         if turn.key and turn.key in keys:
-            what = f"dialogue {_shown(dialogue.key)} has two turns with the id {_shown(turn.key)}."
+            what = f"dialogue {shown(dialogue.key)} has two turns with the id {shown(turn.key)}."
             yield Problem(where, what, "Remove one of them, or mend the ids.")
         keys.add(turn.key)
         for what, fix in _turn_problems(turn, labels):
@@ -64,19 +61,19 @@ def _turn_problems(turn: RawTurn, labels: LabelSet) -> Iterator[tuple[str, str]]
     fix = "Remove it, or get the file again."
     for kind, value in (("text", turn.text), ("speaker", turn.speaker)):
         if not isinstance(value, str):
-            yield f"the {kind} must be a string. Got {_shown(value)}.", "Put quotes around it, or get the file again."
+            yield f"the {kind} must be a string. Got {shown(value)}.", "Put quotes around it, or get the file again."
         elif "\0" in value:
-            yield f"the {kind} holds a NUL character. Got {_shown(value)}.", fix
+            yield f"the {kind} holds a NUL character. Got {shown(value)}.", fix
         elif not _is_unicode(value):
-            yield f"the {kind} holds half of a surrogate pair. Got {_shown(value)}.", fix
+            yield f"the {kind} holds half of a surrogate pair. Got {shown(value)}.", fix
     if turn.label is None:
         return
     if turn.label not in labels:
-        yield f"unknown label. Got {_shown(turn.label)}.", _known(turn.label, labels)
+        yield f"unknown label. Got {shown(turn.label)}.", _known(turn.label, labels)
     if isinstance(turn.text, str) and not turn.text.strip():
         fix = "Write what was said, or remove the label, which makes the turn context only."
-        label = turn.label if turn.label in labels else _shown(turn.label)
-        yield f"the text of an utterance with the label {label} is empty. Got {_shown(turn.text)}.", fix
+        label = turn.label if turn.label in labels else shown(turn.label)
+        yield f"the text of an utterance with the label {label} is empty. Got {shown(turn.text)}.", fix
 
 
 def _is_unicode(text: str) -> bool:
@@ -90,11 +87,6 @@ def _is_unicode(text: str) -> bool:
 def _known(label: str, labels: LabelSet) -> str:
     near = difflib.get_close_matches(str(label), labels.keys, n=2)
     return (f"Did you mean {' or '.join(near)}? " if near else "") + f"Known: {', '.join(labels.keys)}."
-
-
-def _shown(value: object) -> str:
-    """A value as a message shows it: on one line, cut to a readable length."""
-    return _SHORT.repr(value)
 
 
 def shared_problems(readings: Sequence[tuple[str, Reading]]) -> list[Problem]:
@@ -112,7 +104,7 @@ def shared_problems(readings: Sequence[tuple[str, Reading]]) -> list[Problem]:
             content = tuple((turn.speaker, turn.text) for turn in dialogue.turns)
             other, twin = first.setdefault(content, (split, dialogue))
             if len(content) > 1 and other != split:
-                what = f"dialogue {_shown(dialogue.key)} is the same as {_shown(twin.key)} in {readings[other][0]}."
+                what = f"dialogue {shown(dialogue.key)} is the same as {shown(twin.key)} in {readings[other][0]}."
                 fix = "No dialogue may be in two splits: remove one of them, or get the files again."
                 problems.append(Problem(_place(name, dialogue), what, fix))
     return problems

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from ercbench.data import data_folder, find_split_files, old_copies, read_files, to_dialogues
+from ercbench.data import to_dialogues
 from ercbench.data_checks import count, count_problems, file_problems, shared_problems
+from ercbench.data_files import data_folder, find_split_files, old_copies, read_files
 from ercbench.errors import DataError
 from ercbench.fingerprints import FileFingerprint, file_fingerprint, fingerprint, named_copy, split_fingerprint
 from ercbench.overlap import Overlap, Repeats, overlap, repeats
@@ -125,7 +126,7 @@ def examine(spec: DatasetSpec, data_dir: Path | None = None) -> Examined:
 
     Args:
         spec: the data set.
-        data_dir: the folder that holds one folder per data set; see ``data.data_root``.
+        data_dir: the folder that holds one folder per data set; see ``data_files.data_root``.
 
     Raises:
         DataError: not one of the files is there, so that there is nothing to report on.
@@ -134,11 +135,11 @@ def examine(spec: DatasetSpec, data_dir: Path | None = None) -> Examined:
     if not files:
         raise DataError(missing)
     readings = read_files(files)
-    dialogues = {split: _sound(reading.dialogues) for split, reading in readings.items()}
-    broken = {split: file_problems(readings[split], spec.labels, files[split][0].name) for split in files}
+    dialogues = {split: _sound(reading.dialogues) for split, (_, reading) in readings.items()}
+    broken = {split: file_problems(reading, spec.labels, name) for split, (name, reading) in readings.items()}
     problems = _missing_problems(spec, missing)
     problems += [problem for split in files for problem in broken[split]]
-    problems += shared_problems([(files[split][0].name, Reading(dialogues[split])) for split in files])
+    problems += shared_problems([(readings[split][0], Reading(dialogues[split])) for split in files])
     problems += _count_problems(spec, dialogues) + old_copies(spec, files)
     whole = {split: to_dialogues(spec.name, split, dialogues[split]) for split in files if not broken[split]}
     report = DataReport(

@@ -58,6 +58,17 @@ class DataError(ErcbenchError):
 
     exit_code = 3
 
+    SHOWN = 50
+
+    @classmethod
+    def listing(cls, subject: str, problems: Sequence[object], notes: Sequence[object] = ()) -> DataError:
+        """One error of many problems, a line each, up to `SHOWN`; `subject` is what has them, `notes` come last."""
+        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = [f"{subject} has {many}:", *(f"- {problem}" for problem in problems[: cls.SHOWN])]
+        if len(problems) > cls.SHOWN:
+            lines.append(f"and {len(problems) - cls.SHOWN} more")
+        return cls("\n".join([*lines, *map(str, notes)]))
+
 
 class PluginError(ErcbenchError):
     """A plugin cannot be loaded or hands over something unusable."""

@@ -8,6 +8,7 @@ from typing import Any
 from ercbench.catalog import Catalog
 from ercbench.checkpoints import save_backbone
 from ercbench.errors import UsageError
+from ercbench.leaderboard.markdown import escape
 from ercbench.models import CLASSIFIER, TrainedModel, load, model_folder
 from ercbench.records import write_atomically
 from ercbench.tensors import read_tensors, write_tensors
@@ -47,9 +48,10 @@ def model_card(trained: TrainedModel) -> str:
     """The Markdown of the model card."""
     from jinja2 import Environment, PackageLoader
 
-    environment = Environment(  # noqa: S701 - Markdown, of names and numbers that were checked when they were read
+    environment = Environment(  # noqa: S701 - Markdown: names were checked, and free text is passed through `escape`
         loader=PackageLoader("ercbench", "templates"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
+    environment.filters["escape"] = escape
     values: dict[str, Any] = {
         "record": trained.record,
         "dataset": trained.config.dataset,

@@ -32,27 +32,27 @@ class Fingerprints:
     Attributes:
         content: of all splits together, ``sha256:...``; what a record carries.
         splits: of each split alone, so that a difference can be found.
-        files: of each split's file.
+        files: of each split's files.
     """
 
     content: str
     splits: Mapping[Split, str]
-    files: Mapping[Split, FileFingerprint]
+    files: Mapping[Split, tuple[FileFingerprint, ...]]
 
 
-def fingerprints(splits: Mapping[Split, Sequence[Dialogue]], paths: Mapping[Split, Path]) -> Fingerprints:
+def fingerprints(splits: Mapping[Split, Sequence[Dialogue]], paths: Mapping[Split, Sequence[Path]]) -> Fingerprints:
     """Dialogues and the files they were read from -> Fingerprints.
 
     Before: ``data.py``. After: ``ercbench data``.
 
     Args:
         splits: the dialogues of each split.
-        paths: the file of each split.
+        paths: the files of each split; none for a corpus that was read from no file.
     """
     return Fingerprints(
         content=fingerprint(splits),
         splits={split: split_fingerprint(splits[split]) for split in SPLITS},
-        files={split: file_fingerprint(path) for split, path in paths.items()},
+        files={split: tuple(map(file_fingerprint, files)) for split, files in paths.items()},
     )
 
 

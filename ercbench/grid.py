@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from ercbench.catalog import Catalog
 from ercbench.config import Config, resolve
 from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
+from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter
 from ercbench.records import RunRecord, read_record, record_path
@@ -32,7 +33,7 @@ class Request:
 
     Attributes:
         recipes: names.
-        datasets: names; ``all`` stands for the benchmark's data sets.
+        datasets: names, folders and specs; ``all`` stands for the benchmark's data sets.
         track: name; None takes the default of this machine.
         seeds: each gives one run.
         overrides: ``--set`` values by dotted path.
@@ -48,7 +49,7 @@ class Request:
     """
 
     recipes: Sequence[str]
-    datasets: Sequence[str]
+    datasets: Sequence[str | DatasetSpec]
     track: str | None
     seeds: Sequence[int]
     overrides: Mapping[str, JsonValue]
@@ -86,12 +87,11 @@ def fetch_missing(catalog: Catalog, request: Request, watcher: Watcher) -> None:
     Raises:
         FetchError: some could not be had, or only in part.
     """
-    from ercbench.data import data_folder, find_files
+    from ercbench.data_files import data_folder, find_files
     from ercbench.fetching import Options, announcement, fetch, together
 
     missing: list[tuple[DatasetSpec, Path]] = []
-    for name in dataset_names(catalog, request.datasets, request.sample) if request.fetch else ():
-        spec = catalog.get(DatasetSpec, name)
+    for spec in find_datasets(catalog, request.datasets, request.sample) if request.fetch else ():
         try:
             find_files(spec, request.data_dir)
         except DataError:
@@ -173,29 +173,34 @@ def default_track(catalog: Catalog) -> str:
     return fitting[0].name
 
 
-def dataset_names(catalog: Catalog, names: Sequence[str], sample: bool) -> list[str]:
-    """Data set names with ``all`` written out, and with ``sample`` the sample that stands in for each.
+def find_datasets(catalog: Catalog, asked: Sequence[str | DatasetSpec], sample: bool) -> list[DatasetSpec]:
+    """The data sets that were asked for, ``all`` written out, and with ``sample`` what stands in for each.
 
     Raises:
-        UnknownName: nothing is called that.
-        UsageError: a data set has no sample.
+        UnknownName, DataError: there is no such data set, or its folder is not right; see `find_dataset`.
+        UsageError: a data set has no sample, or two have the same name.
     """
     specs: list[DatasetSpec] = []
-    for name in names:
+    for one in asked:
         everything = [spec for spec in catalog.all(DatasetSpec) if spec.benchmark]
-        specs += everything if name == ALL else [catalog.get(DatasetSpec, name)]
-    if not sample:
-        return list(dict.fromkeys(spec.name for spec in specs))
-    without = [spec.name for spec in specs if spec.sample is None and spec.bundled is None]
-    if without:
-        raise UsageError(f"No sample comes with: {', '.join(without)}. Leave out --sample, or name another data set.")
-    return list(dict.fromkeys(spec.sample or spec.name for spec in specs))
+        specs += everything if one == ALL else [find_dataset(catalog, one)]
+    if sample:
+        without = [spec.name for spec in specs if spec.sample is None and spec.bundled is None]
+        if without:
+            raise UsageError(
+                f"No sample comes with: {', '.join(without)}. Leave out --sample, or name another data set."
+            )
+        specs = [catalog.get(DatasetSpec, spec.sample) if spec.sample else spec for spec in specs]
+    unique = {spec.name: spec for spec in specs}
+    if clashing := [spec.name for spec in specs if spec != unique[spec.name]]:
+        raise UsageError(f"Two data sets have the same name. Got {clashing[0]!r} twice. Give each a name of its own.")
+    return list(unique.values())
 
 
 def _configs(catalog: Catalog, request: Request, track: str, errors: list[ErcbenchError]) -> list[Config]:
     """Every recipe with every data set, data set first; what cannot be resolved goes to `errors`."""
     configs = []
-    for dataset in dataset_names(catalog, request.datasets, request.sample):
+    for dataset in find_datasets(catalog, request.datasets, request.sample):
         for recipe in dict.fromkeys(request.recipes):
             try:
                 configs.append(resolve(catalog, recipe, track, dataset, request.overrides, request.context))
@@ -229,6 +234,10 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
     differing = config.differences(record.config)
     if record.dataset.fingerprint != prepared.corpus.fingerprint:
         differing.append("dataset.fingerprint")
+    if own := described(config.dataset):
+        kept = record.dataset.own
+        if kept is None or (kept.labels, kept.neutral) != (own.labels, own.neutral):
+            differing.append("dataset.labels")
     if differing:
         raise UsageError(
             f"{path} holds a run of other settings, and it would be lost. Differs in: {', '.join(differing)}. "

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ercbench.catalog import load_target
-from ercbench.data import check_files, data_folder, old_copies, statistics
+from ercbench.data import check_files, statistics
+from ercbench.data_files import data_folder, old_copies
 from ercbench.errors import DataError, PluginError, UsageError
 from ercbench.records import write_atomically
 from ercbench.specs import DatasetSpec, SplitFile
@@ -61,7 +62,7 @@ def import_data(spec: DatasetSpec, path: Path, data_dir: Path | None = None, for
     Args:
         spec: the data set.
         path: what the user has: a folder with the files, one of the files, or what the owners give out.
-        data_dir: the folder that holds one folder per data set; see ``data.data_root``.
+        data_dir: the folder that holds one folder per data set; see ``data_files.data_root``.
         force: replace files of the same name whose content differs.
 
     Raises:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ercbench.catalog import Catalog, load_target
 from ercbench.config import Config, resolve
 from ercbench.errors import RecordError
+from ercbench.own import of_record
 from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Renderer
 from ercbench.preparing import build_encoder
 from ercbench.records import RunRecord, read_record, write_atomically
@@ -117,7 +118,7 @@ def _verified(record: Path, found: RunRecord) -> dict[str, dict[str, Tensor]]:
 
 def _config(catalog: Catalog, record: Path, found: RunRecord) -> Config:
     """The recipe as it is installed, which must be what the record says."""
-    names = (found.recipe.name, found.track, found.dataset.name)
+    names = (found.recipe.name, found.track, of_record(found.dataset))
     config = resolve(catalog, *names, found.overrides, found.protocol.context)
     differing = config.differences(found.config)
     if config.recipe.version != found.recipe.version:

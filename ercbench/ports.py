@@ -1,7 +1,8 @@
 """What a plugin's parts must be able to do. A part satisfies a protocol by having its methods; it inherits nothing.
 
-`Importer` is called once, before any run. In the order in which a run calls them: `Reader`, `Renderer`, `Encoder` and
-`EncoderModel`, `Loss`, `Classifier` and `Candidate`. How each is built stands in the matching spec in ``specs.py``.
+`Importer` is called once, before any run. In the order in which a run calls them: `Reader` or `ColumnReader`,
+`Renderer`, `Encoder` and `EncoderModel`, `Loss`, `Classifier` and `Candidate`. How each is built stands in the matching
+spec in ``specs.py``.
 """
 
 from __future__ import annotations
@@ -41,6 +42,14 @@ class Importer(Protocol):
 
     def __call__(self, path: Path) -> Imported:
         """Path -> Imported: nothing is written and nothing raised; whatever is wrong is a `Problem`."""
+        ...
+
+
+class ColumnReader(Protocol):
+    """Reads one file of one split whose columns are named in its `specs.SplitFile`. A function is enough."""
+
+    def __call__(self, path: Path, columns: Mapping[str, str]) -> Reading:
+        """Path -> Reading, as a `Reader` does; `columns` maps ``dialogue``, ``text`` and so on to their names."""
         ...
 
 

@@ -12,6 +12,7 @@ from ercbench import data, rendering
 from ercbench.catalog import Catalog, load_target
 from ercbench.checkpoints import check_weights, locate
 from ercbench.config import Config
+from ercbench.fingerprints import Fingerprints
 from ercbench.ports import Encoder
 from ercbench.progress import TRAINING_COST
 from ercbench.types import SPLITS, Checkpoint, Corpus, LabelSet, Split, Tokens
@@ -39,6 +40,7 @@ class Prepared:
     config: Config
     limit: int | None
     corpus: Corpus
+    fingerprints: Fingerprints
     checkpoint: Checkpoint | None
     encoder: Encoder
     tokens: Mapping[Split, list[Tokens]]
@@ -70,6 +72,7 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
     clock = Clock()
     with clock("data"):
         corpus = data.load(config.dataset, data_dir, limit)
+        fingerprints = data.corpus_fingerprints(corpus, config.dataset, data_dir)
         gold = {split: data.gold(corpus, split) for split in SPLITS}
     with clock("rendering"):
         renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
@@ -82,7 +85,7 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
         if checkpoint:
             check_weights(checkpoint)
         tokens = {split: tokenize(encoder, prompts[split]) for split in SPLITS}
-    return Prepared(catalog, config, limit, corpus, checkpoint, encoder, tokens, gold, clock.seconds)
+    return Prepared(catalog, config, limit, corpus, fingerprints, checkpoint, encoder, tokens, gold, clock.seconds)
 
 
 def build_encoder(catalog: Catalog, config: Config, labels: LabelSet) -> tuple[Checkpoint | None, Encoder]:

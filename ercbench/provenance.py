@@ -19,8 +19,15 @@ PACKAGES = ("accelerate", "ercbench", "numpy", "scikit-learn", "tokenizers", "to
 
 
 def command(config: Config, seed: int, limit: int | None) -> str:
-    """The command line that makes this cell again, without paths of this machine's data or results."""
-    words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.name]
+    """The command line that makes this cell again, without paths of this machine's data or results.
+
+    Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python.
+    """
+    if config.dataset.corpus is not None:
+        return _call(config, seed, limit)
+    folder = config.dataset.folder
+    dataset = config.dataset.name if folder is None else f"./{folder.name}"
+    words = ["ercbench", "run", config.recipe.name, "--dataset", dataset]
     words += ["--track", config.track.name, "--seed", str(seed)]
     if config.context.protocol != "past":
         words += ["--context", config.context.protocol]
@@ -29,6 +36,15 @@ def command(config: Config, seed: int, limit: int | None) -> str:
     if limit is not None:
         words += ["--limit", str(limit)]
     return shlex.join(words)
+
+
+def _call(config: Config, seed: int, limit: int | None) -> str:
+    """The same in Python, for a data set that no command line can name."""
+    options: dict[str, object] = {"track": config.track.name, "seeds": [seed]}
+    options |= {"overrides": dict(config.overrides)} if config.overrides else {}
+    options |= {} if limit is None else {"limit": limit}
+    written = "".join(f", {name}={value!r}" for name, value in options.items())
+    return f"ercbench.run({config.recipe.name!r}, dataset=corpus{written})  # Python; the corpus {config.dataset.name}"
 
 
 def _written(value: JsonValue) -> str:
@@ -40,7 +56,7 @@ def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
     used: list[Entry] = [
         catalog.entry(Recipe, config.recipe.name),
         catalog.entry(TrackSpec, config.track.name),
-        catalog.entry(DatasetSpec, config.dataset.name),
+        *([] if config.dataset.own else [catalog.entry(DatasetSpec, config.dataset.name)]),
         catalog.entry(RendererSpec, config.renderer.spec.name),
         catalog.entry(EncoderSpec, config.encoder.spec.name),
         *(catalog.entry(LossSpec, name) for name in config.losses),

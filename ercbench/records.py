@@ -42,6 +42,17 @@ class RecipeIdentity(_Frozen):
     ranked: bool = Field(description="False for a recipe that may never be ranked")
 
 
+class OwnDataset(_Frozen):
+    """What no plugin tells of somebody's own data set. Its words decide what a model is shown, so they are kept."""
+
+    labels: dict[str, str] = Field(description="the word shown to a model, by label key and in label order")
+    neutral: str | None = Field(description="key of the label without emotion, None where there is none")
+    summary: str = Field(description="one line")
+    licence: str = Field(description="as its maker says")
+    citation: str = Field(description="as its maker says")
+    source: str = Field(description="where a person gets it")
+
+
 class DatasetIdentity(_Frozen):
     """Which data it ran on; `fingerprint` is over the content actually used, so a limited run has another one."""
 
@@ -50,9 +61,10 @@ class DatasetIdentity(_Frozen):
     fingerprint: str = Field(description="sha256 of who said what with which label, over what was used")
     split_fingerprints: dict[str, str] = Field({}, description="the same per split; empty where not known")
     files: dict[str, str] = Field({}, description="sha256 by file name; empty where not known")
-    ranked: bool = Field(description="False for a sample corpus")
+    ranked: bool = Field(description="False for a sample corpus, and where its maker says so")
     limit: Annotated[int, Field(ge=1)] | None = Field(None, description="dialogues per split, None for all")
     utterances: dict[str, int] = Field(description="labelled utterances per split")
+    own: OwnDataset | None = Field(None, description="of a data set that no plugin offers")
 
 
 class Protocol(_Frozen):
@@ -199,7 +211,7 @@ class RunRecord(_Frozen):
         if not self.recipe.ranked and self.protocol.selection_split == "dev":
             reasons.append("recipe is not ranked")
         if not self.dataset.ranked:
-            reasons.append("sample data")
+            reasons.append("sample data" if self.dataset.own is None else "data set is not ranked")
         if self.dataset.limit is not None:
             reasons.append(f"limited to {self.dataset.limit} dialogues per split")
         if self.overrides:

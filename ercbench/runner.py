@@ -18,6 +18,7 @@ from ercbench import classifying, encoding, models, records, scoring, training
 from ercbench.catalog import load_target
 from ercbench.config import Config, Part
 from ercbench.devices import Device
+from ercbench.own import described
 from ercbench.ports import Candidate, Classifier
 from ercbench.preparing import Clock, Prepared
 from ercbench.progress import Reporter
@@ -225,11 +226,12 @@ def _dataset(prepared: Prepared) -> dict[str, Any]:
         "name": corpus.name,
         "version": corpus.version,
         "fingerprint": corpus.fingerprint,
-        "split_fingerprints": {},
-        "files": {},
+        "split_fingerprints": prepared.fingerprints.splits,
+        "files": {file.name: file.sha256 for files in prepared.fingerprints.files.values() for file in files},
         "ranked": prepared.config.dataset.ranked,
         "limit": prepared.limit,
         "utterances": {split: len(tokens) for split, tokens in prepared.tokens.items()},
+        "own": described(prepared.config.dataset),
     }
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, JsonValue, field_validator, model_validator
 
-from ercbench.types import LabelSet, Split
+from ercbench.types import Corpus, LabelSet, Split
 
 Target = Annotated[str, Field(pattern=r"^[\w.]+:\w+$", description="module:attribute")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -39,12 +40,22 @@ class Settings(BaseModel):
 
 
 class SplitFile(BaseModel):
-    """A file name under which a split is known in the wild, and the reader of its format (`ports.Reader`)."""
+    """A file name under which a split is known in the wild, and the reader of its format.
+
+    Attributes:
+        name: relative to the data set's folder.
+        reader: a `ports.Reader`, or with `columns` a `ports.ColumnReader`.
+        columns: for a table of any making: the column of ``dialogue``, ``speaker``, ``text``, ``label`` and, where
+            rows are numbered, ``turn``. ``ercbench.columns:read_csv``, ``read_tsv`` and ``read_jsonl`` take them.
+        more: the rest of the split, where it is in several files, in order.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     reader: Target
+    columns: Mapping[str, str] | None = None
+    more: tuple[SplitFile, ...] = ()
 
 
 class SplitCounts(BaseModel):
@@ -116,6 +127,9 @@ class DatasetSpec(Spec):
             sha256 of the file or the first digits of it.
         importer: makes the files from what the owners give out (`ports.Importer`); None where the files are given out
             as they are read.
+        citation: how the data set is cited.
+        folder: where the files of somebody's own data set lie, whatever the data folder is.
+        corpus: somebody's own data set that is in memory already; no file is read then.
     """
 
     family: Name
@@ -145,6 +159,15 @@ class DatasetSpec(Spec):
             except re.error as error:
                 raise ValueError(f"the pattern of slice {name!r} is no regular expression: {error}") from None
         return slices
+
+    citation: str = ""
+    folder: Path | None = None
+    corpus: InstanceOf[Corpus] | None = None
+
+    @property
+    def own(self) -> bool:
+        """Whether it is somebody's own, which no plugin offers."""
+        return self.folder is not None or self.corpus is not None
 
 
 class PartSpec(Spec):

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from datasets import Dataset, DatasetDict
     from torch import Tensor
 
     FloatArray = npt.NDArray[np.float32]
@@ -177,6 +178,22 @@ class Corpus:
     def split(self, name: Split) -> tuple[Dialogue, ...]:
         """The dialogues of one split."""
         return {"train": self.train, "dev": self.dev, "test": self.test}[name]
+
+    @classmethod
+    def from_datasets(
+        cls, splits: Mapping[str, Dataset], name: str | None = None, labels: LabelSet | None = None,
+        version: str = "1", columns: Mapping[str, str] | None = None,
+    ) -> Corpus:  # fmt: skip
+        """A Hugging Face ``DatasetDict`` -> Corpus, checked as files are. `huggingface.from_datasets` says it all."""
+        from ercbench.huggingface import from_datasets
+
+        return from_datasets(splits, name, labels, version, columns)
+
+    def to_datasets(self) -> DatasetDict:
+        """Corpus -> a Hugging Face ``DatasetDict``, a row per turn. `huggingface.to_datasets` says more."""
+        from ercbench.huggingface import to_datasets
+
+        return to_datasets(self)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @_data_dir
 @_json
 def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Count what the data set NAME contains.
+    """Count what the data set NAME, or a folder of your own, contains.
 
     \b
     Examples:
@@ -99,11 +99,12 @@ def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
 @_data_dir
 @_json
 def check(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Check the files of the data set NAME; every problem is reported at once.
+    """Check the files of the data set NAME, or of a folder of your own; every problem is reported at once.
 
     \b
     Examples:
       ercbench data check meld
+      ercbench data check ./my-calls
       ercbench data check emorynlp --data-dir ~/erc-data
     """  # noqa: D301
     corpus, prints = _load(name, data_dir)
@@ -121,9 +122,9 @@ def check(name: str, data_dir: Path | None, as_json: bool) -> None:
 def _load(name: str, data_dir: Path | None) -> tuple[Corpus, Fingerprints]:
     from ercbench.catalog import load_catalog
     from ercbench.data import corpus_fingerprints, load
-    from ercbench.specs import DatasetSpec
+    from ercbench.own import find_dataset
 
-    spec = load_catalog().get(DatasetSpec, name)
+    spec = find_dataset(load_catalog(), name)
     corpus = load(spec, data_dir)
     return corpus, corpus_fingerprints(corpus, spec, data_dir)
 
@@ -143,7 +144,7 @@ def _described(corpus: Corpus, prints: Fingerprints) -> dict[str, Any]:
 
 
 def _listed(spec: DatasetSpec, data_dir: Path | None) -> dict[str, str | bool | int]:
-    from ercbench.data import data_folder, find_files
+    from ercbench.data_files import data_folder, find_files
     from ercbench.errors import DataError
     from ercbench.fetching import how_to_get
 

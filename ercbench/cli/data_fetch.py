@@ -50,7 +50,7 @@ def fetch(**options: Any) -> None:
 
     from ercbench.catalog import load_catalog
     from ercbench.cli.progress import downloads
-    from ercbench.data import data_folder
+    from ercbench.data_files import data_folder
     from ercbench.fetching import Options, announcement, together
 
     specs = _chosen(load_catalog(), options["names"], options["everything"], options["data_dir"])
@@ -99,7 +99,7 @@ def _chosen(catalog: Catalog, names: Sequence[str], everything: bool, data_dir: 
 
 
 def _is_here(spec: DatasetSpec, data_dir: Path | None) -> bool:
-    from ercbench.data import find_files
+    from ercbench.data_files import find_files
     from ercbench.errors import DataError
 
     try:

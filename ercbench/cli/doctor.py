@@ -59,7 +59,7 @@ def _plugins() -> dict[str, str]:
 
 def _data(data_dir: Path | None) -> dict[str, str]:
     from ercbench.catalog import load_catalog
-    from ercbench.data import find_files
+    from ercbench.data_files import find_files
     from ercbench.errors import DataError
     from ercbench.specs import DatasetSpec
 

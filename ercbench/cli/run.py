@@ -38,8 +38,9 @@ def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | Non
 
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
-@click.option("--dataset", "datasets", multiple=True, callback=split_names, metavar="NAME[,NAME]|all",
-              help="Data sets; 'all' is MELD, EmoryNLP and IEMOCAP.  [default: all]")  # fmt: skip
+@click.option("--dataset", "datasets", multiple=True, callback=split_names, metavar="NAME[,NAME]|FOLDER|all",
+              help="Data sets, or folders with a dataset.yaml such as ./my-calls; 'all' is MELD, EmoryNLP and "
+              "IEMOCAP.  [default: all]")  # fmt: skip
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
 @click.option("--context", type=click.Choice(CONTEXT_PROTOCOLS), default="past", show_default=True,
               help="What of a dialogue is shown: earlier turns, later ones too, or neither. Ranked apart.")  # fmt: skip
@@ -75,6 +76,7 @@ def run(**options: Any) -> None:
       ercbench run eacl --dataset all --sample
       ercbench run eacl --dataset meld,iemocap --track mini --seeds 3
       ercbench run eacl eacl-no-anchors --dataset meld --set training.epochs=5 --results try
+      ercbench run eacl --dataset ./my-calls
       ercbench run eacl --dataset all --dry-run
     """  # noqa: D301
     import json

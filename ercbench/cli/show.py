@@ -11,7 +11,7 @@ from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
 
 @click.command()
 @click.argument("recipe")
-@click.option("--dataset", help="Data set it is resolved for. Default: the first of the benchmark.")
+@click.option("--dataset", help="Data set or folder it is resolved for. Default: the first of the benchmark.")
 @click.option("--track", help="Default: full on a CUDA GPU, else mini.")
 @click.option("--context", type=click.Choice(CONTEXT_PROTOCOLS), default="past", show_default=True,
               help="What of a dialogue is shown.")  # fmt: skip
@@ -36,11 +36,11 @@ def show(
 
     from ercbench.catalog import load_catalog
     from ercbench.config import parse_assignment, resolve
-    from ercbench.grid import ALL, dataset_names, default_track
+    from ercbench.grid import ALL, default_track, find_datasets
 
     catalog = load_catalog()
     chosen = track or default_track(catalog)
-    target = dataset or dataset_names(catalog, [ALL], sample=False)[0]
+    target = find_datasets(catalog, [dataset or ALL], sample=False)[0]
     overrides = dict(parse_assignment(text) for text in assignments)
     config = resolve(catalog, recipe, chosen, target, overrides, context)
     identity = {

@@ -39,12 +39,13 @@ def trace(recipe: str, **options: Any) -> None:
     from ercbench.catalog import load_catalog
     from ercbench.config import parse_assignment, resolve
     from ercbench.grid import default_track
+    from ercbench.own import find_dataset
     from ercbench.trace import trace as trace_utterance
 
     catalog = load_catalog()
     overrides = dict(parse_assignment(text) for text in options["assignments"])
-    track = options["track"] or default_track(catalog)
-    config = resolve(catalog, recipe, track, options["dataset"], overrides, options["context"])
+    track, dataset = options["track"] or default_track(catalog), find_dataset(catalog, options["dataset"])
+    config = resolve(catalog, recipe, track, dataset, overrides, options["context"])
     stages = trace_utterance(catalog, config, options["utterance"], options["until"], options["data_dir"])
     if options["as_json"]:
         click.echo(json.dumps(stages, indent=2, ensure_ascii=False))

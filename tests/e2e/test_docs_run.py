@@ -22,7 +22,8 @@ import ercbench
 from ercbench.catalog import Catalog, load_catalog, load_target
 from ercbench.cli import cli
 from ercbench.config import resolve
-from ercbench.data import data_folder
+from ercbench.data_files import data_folder
+from ercbench.own import is_folder
 from ercbench.records import RunRecord
 from ercbench.specs import DatasetSpec, LossSpec, Recipe, TrackSpec
 from ercbench.types import EncodedBatch
@@ -37,6 +38,12 @@ def blocks(path: Path, *languages: str) -> list[str]:
     """The fenced blocks of a text in one of the languages."""
     fenced = re.findall(r"^```(\w+)\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return [content for language, content in fenced if language in languages]
+
+
+def named_files(path: Path) -> dict[str, str]:
+    """The files that a text shows in full: a line with nothing but the name and a colon, then a block."""
+    named = r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$"
+    return dict(re.findall(named, path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
 
 
 def console(path: Path) -> list[tuple[str, list[str]]]:
@@ -65,7 +72,7 @@ def ercbench_commands() -> Iterator[tuple[str, list[str]]]:
     for path in TEXTS:
         lines = [line for block in blocks(path, "sh") for line in block.splitlines()]
         for line in [*lines, *(command for command, _ in console(path))]:
-            for part in line.split("&&"):
+            for part in re.split(r"&&|\|\|", line):
                 words = [word for word in shlex.split(part, comments=True) if not re.match(r"[A-Z_]+=", word)]
                 if words and Path(words[0]).name == "ercbench":
                     yield path.name, words[1:]
@@ -106,7 +113,10 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]
 @pytest.mark.pretrained
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_the_commands_of_a_tutorial_run(path: Path, ercbench_command: Path, minilm: None, tmp_path: Path) -> None:
-    """Every command succeeds, one after the other in an empty folder, and prints the lines that are shown below it."""
+    """Every command succeeds, one after the other in a folder with the files shown, and prints the lines below it."""
+    for name, content in named_files(path).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
     environment = os.environ | {
         "PATH": f"{ercbench_command.parent}{os.pathsep}{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
@@ -195,7 +205,7 @@ def test_commands_name_options_and_things_that_exist(plugin: Catalog) -> None:
         for recipe in recipes:
             plugin.get(Recipe, recipe)
         for dataset in datasets:
-            assert dataset == "all" or plugin.get(DatasetSpec, dataset)
+            assert dataset == "all" or is_folder(dataset) or plugin.get(DatasetSpec, dataset)
         if parameters.get("track"):
             plugin.get(TrackSpec, parameters["track"])
     assert seen > 10

@@ -46,7 +46,7 @@ def test_stats_and_check_agree_with_the_corpus() -> None:
             assert found["splits"]["train"]["labelled"] == labelled
             assert found["fingerprints"]["content"] == corpus.fingerprint
             assert set(found["fingerprints"]["splits"]) == {"train", "dev", "test"}
-            assert found["fingerprints"]["files"]["dev"]["name"] == "dev_sent_emo.csv"
+            assert found["fingerprints"]["files"]["dev"][0]["name"] == "dev_sent_emo.csv"
     line = CliRunner().invoke(command, ["check", "meld-sample"]).output
     assert line.startswith("meld-sample: OK.")
     assert line.count("\n") == 1

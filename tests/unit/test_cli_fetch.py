@@ -16,7 +16,7 @@ from ercbench import fetching, grid
 from ercbench.catalog import Catalog, Entry, Plugin
 from ercbench.cli import cli
 from ercbench.cli.progress import DownloadBars, DownloadLines, downloads
-from ercbench.data import find_files
+from ercbench.data_files import find_files
 from ercbench.errors import DataError, FetchError, UnknownName, UsageError
 from ercbench.fetching import Fetched, Options
 from ercbench.grid import Plan, Request, fetch_missing

@@ -173,4 +173,4 @@ def test_the_real_contents_have_the_fingerprints_that_records_carry(real_data: P
             pytest.skip(f"no folder {name} among the real data sets")
         found = data.corpus_fingerprints(data.load(STOCK[name], real_data), STOCK[name], real_data)
         assert found.content.startswith(f"sha256:{content}")
-        assert found.files["train"].sha256.startswith(file)
+        assert found.files["train"][0].sha256.startswith(file)

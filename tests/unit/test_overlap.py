@@ -9,7 +9,7 @@ from ercbench_stock.datasets import DATASETS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ercbench.data import find_files, read_files
+from ercbench.data_files import find_files, read_files
 from ercbench.overlap import Amount, Overlap, is_long, normalised, overlap, repeats, shared_texts
 from ercbench.types import RawDialogue, RawTurn
 
@@ -124,7 +124,7 @@ def test_the_real_overlaps_are_the_measured_ones(
     if not all((real_data / name).is_dir() for name in (test, train)):
         pytest.skip(f"no folder {test} or {train} among the real data sets")
     sides = [read_files(find_files(STOCK[name], real_data)) for name in (test, train)]
-    found = overlap(sides[0]["test"].dialogues, sides[1]["train"].dialogues)
+    found = overlap(sides[0]["test"][1].dialogues, sides[1]["train"][1].dialogues)
     assert found.utterances == Amount(*utterances)
     assert found.normalised == Amount(*same)
     assert found.normalised_against_labelled == Amount(*labelled)

@@ -1,113 +1,17 @@
-"""Path -> text, rows or JSON: what the readers share. Whatever is wrong with a file becomes a `Problem`."""
+"""Path -> JSON, and the lists and strings in it: what the readers share beside the public helpers for text and rows."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import itertools
 import json
 import reprlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ercbench import Problem, RawDialogue, RawTurn
+from ercbench import Problem, Row, group_rows, parse_rows, read_text
+
+__all__ = ["AGAIN", "Row", "group_rows", "list_in", "parse_rows", "read_json", "read_text", "shown", "text_in"]
 
 AGAIN = "Get the file again."
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: the line of the file it begins on, and its cells by column."""
-
-    line: int
-    cells: dict[str, str]
-
-
-def read_text(path: Path, legacy: str = "") -> str | Problem:
-    """Path -> text: decode UTF-8, with or without a byte order mark.
-
-    Args:
-        path: the file.
-        legacy: what to do about a file that is not UTF-8 but decodes as cp1252.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        return Problem(path.name, f"cannot be opened ({error.strerror}).", "Check that the file may be read.")
-    if b"\0" in data:
-        line = data[: data.index(b"\0")].count(b"\n") + 1
-        return Problem(f"{path.name}, line {line}", "holds a NUL byte, so it is damaged or not UTF-8 text.", AGAIN)
-    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-    try:
-        return data[start:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        return _not_utf8(path, data, start + error.start, legacy)
-
-
-def _not_utf8(path: Path, data: bytes, offset: int, legacy: str) -> Problem:
-    line = data[:offset].count(b"\n") + 1
-    what = f"is not UTF-8 text. Got byte 0x{data[offset]:02x} at offset {offset}."
-    try:
-        data.decode("cp1252")
-    except UnicodeDecodeError:
-        legacy = ""
-    return Problem(f"{path.name}, line {line}", what, legacy or AGAIN)
-
-
-def parse_rows(name: str, text: str, columns: Sequence[str]) -> tuple[list[Row], list[Problem]]:
-    """Text of a CSV file -> rows, and one problem per row that is not one.
-
-    Args:
-        name: the file's name, for the problems.
-        text: what stands in the file.
-        columns: those that must be there; others may be.
-    """
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    header: list[str] | None = None
-    while True:
-        line = lines.line_num + 1
-        try:
-            cells = next(lines, None)
-        except csv.Error as error:
-            fix = "Look for a quote that is not closed, there or above; otherwise get the file again."
-            problems.append(Problem(f"{name}, line {line}", f"is not CSV ({error}).", fix))
-            continue
-        if cells is None:
-            break
-        if header is None:
-            header = cells
-            if missing := [column for column in columns if column not in header]:
-                return [], [_missing_columns(name, missing, header)]
-        elif len(cells) == len(header):
-            rows.append(Row(line, dict(zip(header, cells, strict=True))))
-        elif cells:
-            what = f"has {len(cells)} cells where the header has {len(header)}. Got {shown(cells)}."
-            problems.append(Problem(f"{name}, line {line}", what, "Mend the row, or get the file again."))
-    if header is None and not problems:
-        problems.append(Problem(name, "is empty.", AGAIN))
-    return rows, problems
-
-
-def _missing_columns(name: str, missing: Sequence[str], header: Sequence[str]) -> Problem:
-    found = ", ".join(map(shown, header)) or "none"
-    what = f"lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}. Columns found: {found}."
-    return Problem(f"{name}, line 1", what, "Check that this is the file it is named after.")
-
-
-def group_rows(
-    rows: Sequence[Row], key: Callable[[Row], str], turn: Callable[[Row], RawTurn | None]
-) -> tuple[RawDialogue, ...]:
-    """Rows -> dialogues: consecutive rows with the same key make one dialogue; `turn` returns None for a bad row."""
-    dialogues = []
-    for dialogue, members in itertools.groupby(rows, key):
-        if turns := tuple(made for row in members if (made := turn(row)) is not None):
-            dialogues.append(RawDialogue(dialogue, turns))
-    return tuple(dialogues)
 
 
 def read_json(path: Path) -> Any:
