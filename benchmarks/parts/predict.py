@@ -22,7 +22,7 @@ from ercbench.preparing import Prepared
 Run = Callable[[int, int], object]
 """Classifies the test dialogues from one index to another."""
 
-TURNS, DIALOGUES = 3, 24
+TURNS, DIALOGUES = 2, 60
 BATCH = 16
 """The batch size that ``ercbench predict`` takes by default."""
 

@@ -91,10 +91,10 @@ def _examine(name: str, other: str | None, data_dir: Path | None, show_text: boo
     from ercbench.catalog import load_catalog
     from ercbench.data_report import across, examine
     from ercbench.errors import UsageError
-    from ercbench.specs import DatasetSpec
+    from ercbench.own import find_dataset
 
     catalog = load_catalog()
-    specs = [catalog.get(DatasetSpec, wanted) for wanted in (name, other) if wanted is not None]
+    specs = [find_dataset(catalog, wanted) for wanted in (name, other) if wanted is not None]
     if len(specs) > 1 and specs[0].name == specs[1].name:
         raise UsageError(f"The two data sets must differ. Got {name!r} twice. Leave the second out.")
     examined = [examine(spec, data_dir) for spec in specs]

@@ -275,7 +275,7 @@ def test_a_path_outside_the_sections_is_refused(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "why"),
     [
-        ("training.epochs", 0, "greater than or equal to 1"),
+        ("training.epochs", -1, "greater than or equal to 0"),
         ("training.epochs", "many", "valid integer"),
         ("training.lr", -1, "greater than 0"),
         ("training.precision", "fp8", "'auto', 'bf16' or 'fp32'"),
@@ -303,7 +303,7 @@ def test_all_errors_are_told_at_once() -> None:
         Problems,
         encoder__name="smal",
         losses__pul__weight=1.0,
-        training__epochs=0,
+        training__epochs=-1,
         context__later=2,
         extra=1,
     )

@@ -12,7 +12,7 @@ from ercbench_stock.datasets import DATASETS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ercbench import data
+from ercbench import data, data_files
 from ercbench.data_checks import file_problems
 from ercbench.errors import DataError, UsageError
 from ercbench.specs import DatasetSpec, SplitCounts, SplitFile
@@ -75,10 +75,10 @@ def message(root: Path, content: dict[Split, Any], spec: DatasetSpec | None = No
 def test_the_folder_is_the_option_then_the_environment_then_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """``--data-dir`` counts more than ``ERCBENCH_DATA``, which counts more than the platform's folder."""
     monkeypatch.setenv("ERCBENCH_DATA", "from-environment")
-    assert data.data_root(Path("from-option")) == Path("from-option")
-    assert data.data_root(None) == Path("from-environment")
+    assert data_files.data_root(Path("from-option")) == Path("from-option")
+    assert data_files.data_root(None) == Path("from-environment")
     monkeypatch.delenv("ERCBENCH_DATA")
-    assert data.data_root(None).name == "ercbench"
+    assert data_files.data_root(None).name == "ercbench"
 
 
 def test_the_first_known_name_that_exists_is_read(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_missing_files_are_named_with_their_source_and_the_ways_to_name_the_fold
     for part in ("'toy'", str(tmp_path / "toy"), "dev: dev.json", "test: test.json", "https://example.org/toy"):
         assert part in text
     monkeypatch.delenv("ERCBENCH_DATA", raising=False)
-    for way in ("--data-dir", "ERCBENCH_DATA", str(data.data_root(None))):
+    for way in ("--data-dir", "ERCBENCH_DATA", str(data_files.data_root(None))):
         assert way in text
     assert "train.json" not in text
 

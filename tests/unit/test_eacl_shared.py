@@ -120,6 +120,7 @@ def test_the_block_mask_is_the_same_mask(pieces: list[tuple[int, int, int, int]]
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch, of itself
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
 def test_block_masks_give_the_same_vectors(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """FlexAttention, as a GPU would use it, run here without its compiler; CPUs have no gradient for it."""
     encoder, model = make()

@@ -17,6 +17,7 @@ from ercbench.cli.data import data as data_command
 from ercbench.cli.show import show
 from ercbench.cli.trace import trace
 from ercbench.conversations import Turn
+from ercbench.devices import Device
 from ercbench.errors import DataError, RecordError, UnknownName, UsageError
 from ercbench.exporting import model_card
 from ercbench.grid import find_datasets
@@ -169,7 +170,7 @@ def test_a_model_needs_the_folder_no_more(calls: Path, run: Callable[..., RunRec
     trained = load(load_catalog(), path)
     assert trained.labels == ("ang", "glad", "flat")
     assert trained.config.dataset.labels == LabelSet.of({"ang": "angry", "glad": "glad", "flat": "neutral"}, "flat")
-    [emotion] = Predictor(load_catalog(), path, "cpu").predict([Turn("1", "Ann", "Hello.")])
+    [emotion] = Predictor(trained, Device("cpu", "fp32")).predict([Turn("1", "Ann", "Hello.")])
     assert list(emotion.probabilities) == ["ang", "glad", "flat"]
     card = model_card(trained)
     assert r"whose licence is: \*CC0\* &lt;b&gt;." in card

@@ -202,7 +202,7 @@ BAD_FIELDS: list[tuple[tuple[str, ...], object]] = [
     (("scores", "dev", "macro_f1"), -0.1),
     (("scores", "test", "per_class", "joy", "f1"), 1.5),
     (("scores", "test", "per_class", "joy", "support"), -1),
-    (("training", "chosen_epoch"), 0),
+    (("training", "chosen_epoch"), -1),
     (("training", "effective_batch"), 0),
     (("dataset", "limit"), 0),
     (("protocol", "context_past"), -1),
