@@ -42,9 +42,7 @@ Count = Annotated[int, Field(ge=1)]
 class Selection(Settings):
     """How the epoch and the classifier's state are chosen. Only the runner ever acts on this."""
 
-    split: Literal["dev", "test"] = Field(
-        "dev", description="whose weighted F1 chooses the epoch; test is never ranked"
-    )
+    split: Literal["dev", "test"] = Field("dev", description="whose F1 chooses the epoch; test is never ranked")
     classifier: str = Field("linear-head", description="classifier that predicts after each epoch; it needs no fitting")
     prototypes: Literal["best", "last"] = Field("best", description="epoch whose label vectors the classifier is given")
     ties: Literal["first", "test"] = Field(
@@ -56,9 +54,7 @@ class Selection(Settings):
 class Training(Settings):
     """The training loop."""
 
-    epochs: Annotated[int, Field(ge=0)] = Field(
-        8, description="passes over the training split; 0 leaves the encoder as it was pre-trained"
-    )
+    epochs: Annotated[int, Field(ge=0)] = Field(8, description="passes over the training split; 0: none")
     batch_size: Count = Field(64, description="utterances per step")
     encoder_lr: Positive = Field(1e-5, description="learning rate of the pre-trained weights")
     lr: Positive = Field(4e-4, description="learning rate of everything else")
