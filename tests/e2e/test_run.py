@@ -161,7 +161,16 @@ def test_all_problems_are_reported_at_once(ercbench_command: Path, tmp_path: Pat
     assert "meld" in found.stderr
     assert "iemocap" in found.stderr
     found = ercbench(
-        ercbench_command, tmp_path, "run", "eacl", *SMALL, "--set", "training.epochs=-1", "--set", "trainin.lr=1", code=2
+        ercbench_command,
+        tmp_path,
+        "run",
+        "eacl",
+        *SMALL,
+        "--set",
+        "training.epochs=-1",
+        "--set",
+        "trainin.lr=1",
+        code=2,
     )
     assert "training.epochs" in found.stderr
     assert "trainin.lr" in found.stderr

@@ -77,9 +77,11 @@ def test_a_broken_table_is_told_by_its_place(content: bytes, message: str) -> No
 
 @given(st.binary(max_size=200), st.sampled_from(["jsonl", "csv"]))
 def test_any_bytes_give_turns_or_an_error_of_ours(content: bytes, form: str) -> None:
-    """Never a traceback."""
+    """Never a traceback; what is read has its three fields."""
     with contextlib.suppress(DataError):
-        turns(content, form)
+        assert all(
+            turn.dialogue.strip() and turn.speaker.strip() and turn.text.strip() for turn in turns(content, form)
+        )
 
 
 def test_context_is_a_window_of_the_same_dialogue() -> None:
