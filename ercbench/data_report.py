@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ercbench.data import to_dialogues
 from ercbench.data_checks import count, count_problems, file_problems, shared_problems
-from ercbench.data_files import data_folder, find_split_files, old_copies, read_files
+from ercbench.data_files import all_paths, data_folder, find_split_files, old_copies, read_files
 from ercbench.errors import DataError
 from ercbench.fingerprints import FileFingerprint, file_fingerprint, fingerprint, named_copy, split_fingerprint
 from ercbench.overlap import Overlap, Repeats, overlap, repeats
@@ -48,8 +48,8 @@ class SplitReport:
     """One split.
 
     Attributes:
-        file: the file it was read from.
-        copy: what the file is known as, if it is one of another version.
+        files: those it was read from.
+        copy: what they are known as, if one is of another version.
         fingerprint: of the content; None where the file is broken.
         dialogues: conversations.
         turns: utterances, labelled or not.
@@ -64,7 +64,7 @@ class SplitReport:
         repeats: what stands in the split more than once.
     """
 
-    file: FileFingerprint
+    files: tuple[FileFingerprint, ...]
     copy: str | None
     fingerprint: str | None
     dialogues: int
@@ -94,6 +94,7 @@ class DataReport:
 
     Attributes:
         name: of the data set.
+        argument: what names it on a command line.
         version: the one that the files should be.
         folder: where the files were looked for.
         fingerprint: of the content of all splits; None where a file is broken or missing.
@@ -103,6 +104,7 @@ class DataReport:
     """
 
     name: str
+    argument: str
     version: str
     folder: Path
     fingerprint: str | None
@@ -142,12 +144,14 @@ def examine(spec: DatasetSpec, data_dir: Path | None = None) -> Examined:
     problems += shared_problems([(readings[split][0], Reading(dialogues[split])) for split in files])
     problems += _count_problems(spec, dialogues) + old_copies(spec, files)
     whole = {split: to_dialogues(spec.name, split, dialogues[split]) for split in files if not broken[split]}
+    paths = all_paths(files)
     report = DataReport(
         name=spec.name,
+        argument=spec.argument,
         version=spec.version,
         folder=data_folder(spec, data_dir),
         fingerprint=fingerprint(whole) if len(whole) == len(SPLITS) else None,
-        splits={split: _split_report(spec, files[split][0], dialogues[split], whole.get(split)) for split in files},
+        splits={split: _split_report(spec, paths[split], dialogues[split], whole.get(split)) for split in files},
         pairs=_pairs(dialogues, dialogues, PAIRS),
         problems=tuple(problems),
     )
@@ -220,15 +224,16 @@ def _counted(dialogues: Sequence[RawDialogue], labels: LabelSet) -> tuple[SplitC
 
 
 def _split_report(
-    spec: DatasetSpec, path: Path, dialogues: Sequence[RawDialogue], whole: Sequence[Dialogue] | None
+    spec: DatasetSpec, paths: Sequence[Path], dialogues: Sequence[RawDialogue], whole: Sequence[Dialogue] | None
 ) -> SplitReport:
     """The report on one split; `whole` is its content where the file has no problem."""
     counts, unknown = _counted(dialogues, spec.labels)
     texts = [turn.text for turn in _turns(dialogues)]
-    file = _file(path)
+    files = tuple(map(_file, paths))
+    copies = [name for file in files if (name := named_copy(file.sha256, spec.known_copies))]
     return SplitReport(
-        file=file,
-        copy=named_copy(file.sha256, spec.known_copies),
+        files=files,
+        copy=", ".join(copies) or None,
         fingerprint=None if whole is None else split_fingerprint(whole),
         dialogues=counts.dialogues,
         turns=counts.turns,

@@ -25,9 +25,7 @@ def command(config: Config, seed: int, limit: int | None) -> str:
     """
     if config.dataset.corpus is not None:
         return _call(config, seed, limit)
-    folder = config.dataset.folder
-    dataset = config.dataset.name if folder is None else f"./{folder.name}"
-    words = ["ercbench", "run", config.recipe.name, "--dataset", dataset]
+    words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.argument]
     words += ["--track", config.track.name, "--seed", str(seed)]
     if config.context.protocol != "past":
         words += ["--context", config.context.protocol]

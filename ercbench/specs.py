@@ -169,6 +169,11 @@ class DatasetSpec(Spec):
         """Whether it is somebody's own, which no plugin offers."""
         return self.folder is not None or self.corpus is not None
 
+    @property
+    def argument(self) -> str:
+        """What names it on a command line, without paths of this machine: its name, or its folder from beside it."""
+        return self.name if self.folder is None else f"./{self.folder.name}"
+
 
 class PartSpec(Spec):
     """A part of a method.

@@ -177,7 +177,8 @@ def as_markdown(findings: Findings) -> str:
     from ercbench.leaderboard.markdown import escape, table
 
     report = findings.report
-    command = " ".join(["ercbench data doctor", report.name, *([findings.other.name] if findings.other else [])])
+    both = [report, findings.other] if findings.other else [report]
+    command = " ".join(["ercbench data doctor", *(one.argument for one in both)])
     lines = [
         f"# {escape(report.name)}, version {escape(report.version)}",
         "",
@@ -201,8 +202,8 @@ def split_rows(report: DataReport) -> list[list[str]]:
     """The rows of the table of splits: a name, and a cell for every split that is there."""
     splits = list(report.splits.values())
     rows: list[tuple[str, list[str]]] = [
-        ("file", [split.file.name for split in splits]),
-        ("sha256 of the file", [split.file.sha256[:12] for split in splits]),
+        ("file", [", ".join(file.name for file in split.files) for split in splits]),
+        ("sha256 of the file", [", ".join(file.sha256[:12] for file in split.files) for split in splits]),
         *([("known as", [split.copy or "" for split in splits])] if any(split.copy for split in splits) else []),
         ("content", [(split.fingerprint or "none").removeprefix("sha256:")[:12] for split in splits]),
         ("dialogues", [f"{split.dialogues}" for split in splits]),

@@ -60,7 +60,7 @@ def test_a_sound_data_set_is_described_split_by_split(tmp_path: Path) -> None:
     assert (train.order, test.order) == (TurnOrder(1, 0), TurnOrder(2, 1))
     assert train.repeats.exact == Amount(1, 0)
     assert (dev.empty_texts, dev.wordless_texts, dev.unknown_labels) == (0, 1, 0)
-    assert train.file == file_fingerprint(tmp_path / "meld" / "train_sent_emo.csv")
+    assert train.files == (file_fingerprint(tmp_path / "meld" / "train_sent_emo.csv"),)
     assert train.fingerprint == data.corpus_fingerprints(corpus, old_or_new(), tmp_path).splits["train"]
     pair = report.pairs["test in train"]
     assert (pair.overlap.exact, pair.overlap.normalised, pair.shared_speakers) == (Amount(1, 0), Amount(2, 1), 1)
@@ -170,7 +170,7 @@ def test_a_file_that_may_not_be_opened_is_a_problem(tmp_path: Path, monkeypatch:
         patch.setattr(Path, "read_bytes", refuse)
         report = examine(old_or_new(), tmp_path).report
     assert [problem.what for problem in report.problems] == ["cannot be opened (Permission denied)."] * 3
-    assert report.splits["dev"].file.sha256 == ""
+    assert report.splits["dev"].files[0].sha256 == ""
 
 
 # ---------------------------------------- the command

@@ -231,3 +231,15 @@ def test_every_problem_of_several_data_sets_is_told(calls: Path, run: Callable[.
 def test_a_corpus_has_no_licence_to_tell(calls: Path) -> None:
     """The record says that it was not told."""
     assert of_corpus(data.load(read_manifest(calls))).licence == "not told"
+
+
+def test_a_report_names_the_folder_and_every_file_of_a_split(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of `data doctor` tells a command that works beside the folder, and all files of a split."""
+    monkeypatch.chdir(calls.parent)
+    rows = (calls / "train.csv").read_text(encoding="utf-8").replace("1,", "3,").replace("2,", "4,")
+    (calls / "more.csv").write_text(rows, encoding="utf-8")
+    manifest = MANIFEST.replace("train: train.csv", "train: [train.csv, more.csv]")
+    (calls / "dataset.yaml").write_text(manifest, encoding="utf-8")
+    page = CliRunner().invoke(data_command, ["doctor", "./my-calls", "--markdown"], catch_exceptions=False).output
+    assert "`ercbench data doctor ./my-calls --markdown`" in page
+    assert "train.csv, more.csv" in page
