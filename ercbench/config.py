@@ -49,6 +49,7 @@ class Selection(Settings):
         "first",
         description="'first': first of the best unrounded dev F1; 'test': dev F1 rounded to 0.01 points, then test F1",
     )
+    seal_test: bool = Field(True, description="keep what every epoch predicts on test, for ercbench leak-tax alone")
 
 
 class Training(Settings):

@@ -204,6 +204,18 @@ def gold(corpus: Corpus, split: Split) -> dict[str, int]:
     return {u.uid: index[u.label] for d in corpus.split(split) for u in d.utterances if u.label is not None}
 
 
+def withhold(corpus: Corpus) -> Corpus:
+    """Corpus -> the same without the labels of test; the fingerprint stays that of the whole.
+
+    Before: `examples`, `gold`. After: the stages of a run, in which plugins work.
+    """
+    bare = tuple(
+        dataclasses.replace(d, utterances=tuple(dataclasses.replace(u, label=None) for u in d.utterances))
+        for d in corpus.test
+    )
+    return dataclasses.replace(corpus, test=bare)
+
+
 def statistics(corpus: Corpus) -> dict[Split, SplitStatistics]:
     """Corpus -> what each split contains.
 

@@ -1,6 +1,6 @@
 """The trained model of a finished run, kept beside its record: ``seed-0.json`` has ``seed-0.model/``.
 
-Two files of tensors, and a small JSON file, written last, that names both with their sha256 and the predictions they
+Files of tensors, and a small JSON file, written last, that names them with their sha256 and the predictions they
 made. Everything else that a model needs is in the record.
 """
 
@@ -21,11 +21,13 @@ from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Rendere
 from ercbench.preparing import build_encoder
 from ercbench.records import RunRecord, read_record, write_atomically
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
+from ercbench.types import Prototypes, Representation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ENCODER, CLASSIFIER, DESCRIPTION = "model.safetensors", "classifier.safetensors", "model.json"
+VECTORS = "vectors.safetensors"
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,20 @@ def model_folder(record: Path) -> Path:
     return record.with_suffix(".model")
 
 
-def keep(record: Path, model: EncoderModel, candidate: Candidate, predictions_sha256: str) -> None:
+def keep(
+    record: Path,
+    model: EncoderModel,
+    candidate: Candidate,
+    found: tuple[Representation, Prototypes | None],
+    predictions_sha256: str,
+) -> None:
     """Keep a trained model beside the record that is about to be written.
 
     Args:
         record: the record's path.
         model: with the weights of the chosen epoch.
         candidate: the chosen state of the classifier.
+        found: test as the model encodes it, in the order of the predictions file, and the label vectors.
         predictions_sha256: of the predictions file, which ties the model to its record.
     """
     import torch
@@ -65,9 +74,12 @@ def keep(record: Path, model: EncoderModel, candidate: Candidate, predictions_sh
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     state = {name: torch.from_numpy(array) for name, array in candidate.tensors().items()}
+    test, prototypes = found
+    vectors = {"vectors": test.vectors} | ({} if prototypes is None else {"prototypes": prototypes.vectors})
     files = {
         ENCODER: write_tensors(folder / ENCODER, model.state_dict()),
         CLASSIFIER: write_tensors(folder / CLASSIFIER, state),
+        VECTORS: write_tensors(folder / VECTORS, {name: torch.from_numpy(v) for name, v in vectors.items()}),
     }
     description = {"files": files, "predictions_sha256": predictions_sha256}
     write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2) + "\n")

@@ -1,4 +1,8 @@
-"""Everything of a run that needs no weights and no seed: done once for all seeds, and all that `--dry-run` does."""
+"""Everything of a run that needs no weights and no seed: done once for all seeds, and all that `--dry-run` does.
+
+The labels of test are thrown away before the first part of a recipe is built, and read again by `Prepared.reveal` when
+every prediction has been made. So they are nowhere in the process while an encoder, a loss or a classifier is at work.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,13 @@ from ercbench import data, rendering
 from ercbench.catalog import Catalog, load_target
 from ercbench.checkpoints import check_weights, locate
 from ercbench.config import Config
+from ercbench.errors import DataError
 from ercbench.fingerprints import Fingerprints
+from ercbench.gold import Gold, load_gold
 from ercbench.ports import Encoder
 from ercbench.progress import TRAINING_COST
-from ercbench.types import SPLITS, Checkpoint, Corpus, LabelSet, Split, Tokens
+from ercbench.slices import slices
+from ercbench.types import SPLITS, Checkpoint, Corpus, Example, LabelSet, Split, Tokens
 
 
 class Clock:
@@ -34,10 +41,16 @@ class Clock:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything of a run that does not depend on its seed. `gold` maps uid to label index, per split."""
+    """Everything of a run that does not depend on its seed.
+
+    Attributes:
+        corpus: without the labels of test.
+        gold: label index by uid, for train and dev.
+    """
 
     catalog: Catalog
     config: Config
+    data_dir: Path | None
     limit: int | None
     corpus: Corpus
     fingerprints: Fingerprints
@@ -51,10 +64,31 @@ class Prepared:
     def work(self) -> int:
         """Work of a whole run; an utterance encoded is one unit."""
         train, dev, test = (len(self.tokens[split]) for split in SPLITS)
-        watched = dev + (test if self.config.selection.split == "test" else 0)
+        epochs, selection = self.config.training.epochs, self.config.selection
+        watched = dev + (test if selection.seal_test or selection.split == "test" else 0)
         fitted = train if self.config.classifier.spec.needs_training else 0
-        untrained = 0 if self.config.training.epochs else dev
-        return self.config.training.epochs * (TRAINING_COST * train + watched) + fitted + untrained + test
+        at_end = (0 if epochs else dev) + (0 if epochs and watched > dev else test)
+        return epochs * (TRAINING_COST * train + watched) + fitted + at_end
+
+    @property
+    def dev_slices(self) -> dict[str, frozenset[str]]:
+        """Uids of each slice of dev."""
+        return slices(self.corpus, "dev", self.config.dataset.slices)
+
+    def reveal(self) -> Gold:
+        """The gold labels of test, read again. Called when every prediction has been made.
+
+        Raises:
+            DataError: the data are not those from which the run was prepared.
+        """
+        found = load_gold(self.config.dataset, self.data_dir, self.limit)
+        if found.corpus.fingerprint != self.corpus.fingerprint:
+            raise DataError(
+                f"The files of data set {self.corpus.name!r} were changed while the run was going on. Got "
+                f"{found.corpus.fingerprint}, it began with {self.corpus.fingerprint}. Bring the files back, and start "
+                "the same command again."
+            )
+        return found
 
     @property
     def steps(self) -> int:
@@ -71,13 +105,11 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
     """
     clock = Clock()
     with clock("data"):
-        corpus = data.load(config.dataset, data_dir, limit)
-        fingerprints = data.corpus_fingerprints(corpus, config.dataset, data_dir)
-        gold = {split: data.gold(corpus, split) for split in SPLITS}
+        corpus, fingerprints, examples = _read(config, data_dir, limit)
+        gold: dict[Split, dict[str, int]] = {split: data.gold(corpus, split) for split in SPLITS if split != "test"}
     with clock("rendering"):
         renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
-        window = (config.context.past, config.context.protocol, config.context.future)
-        prompts = {split: rendering.render(renderer, data.examples(corpus, split, *window)) for split in SPLITS}
+        prompts = {split: rendering.render(renderer, examples[split]) for split in SPLITS}
     with clock("tokenising"):
         from ercbench.encoding import tokenize
 
@@ -85,7 +117,19 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
         if checkpoint:
             check_weights(checkpoint)
         tokens = {split: tokenize(encoder, prompts[split]) for split in SPLITS}
-    return Prepared(catalog, config, limit, corpus, fingerprints, checkpoint, encoder, tokens, gold, clock.seconds)
+    return Prepared(
+        catalog, config, data_dir, limit, corpus, fingerprints, checkpoint, encoder, tokens, gold, clock.seconds
+    )
+
+
+def _read(
+    config: Config, data_dir: Path | None, limit: int | None
+) -> tuple[Corpus, Fingerprints, dict[Split, list[Example]]]:
+    """Files -> the corpus without the labels of test, its fingerprints, and all examples, which have no labels."""
+    corpus = data.load(config.dataset, data_dir, limit)
+    window = (config.context.past, config.context.protocol, config.context.future)
+    examples = {split: data.examples(corpus, split, *window) for split in SPLITS}
+    return data.withhold(corpus), data.corpus_fingerprints(corpus, config.dataset, data_dir), examples
 
 
 def build_encoder(catalog: Catalog, config: Config, labels: LabelSet) -> tuple[Checkpoint | None, Encoder]:

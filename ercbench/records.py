@@ -6,7 +6,6 @@ Files are written to a temporary file, synced and renamed, so that a file that e
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -16,14 +15,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from ercbench.errors import RecordError
-from ercbench.types import ContextProtocol, Predictions
+from ercbench.types import ContextProtocol
 
-SCHEMA_VERSION = 2
-"""2: context protocols, slices, fingerprints of splits and files."""
+SCHEMA_VERSION = 3
+"""2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -158,6 +156,20 @@ class EpochRecord(_Frozen):
     utterances_per_second: Annotated[float, Field(ge=0)] = Field(description="while training")
 
 
+class SealedFile(_Frozen):
+    """The file of what was predicted on test after every epoch and by every state; `ercbench leak-tax` scores it."""
+
+    file: str = Field(description="name, beside the record")
+    sha256: str = Field(description="of its content")
+
+
+class Similarity(_Frozen):
+    """Cosine similarities of the label vectors with each other, in label order."""
+
+    before: list[list[float]] = Field(description="C x C, before training")
+    after: list[list[float]] = Field(description="C x C, after the chosen epoch")
+
+
 class Training(_Frozen):
     """How training went, and what was chosen. Counting starts at 1."""
 
@@ -167,6 +179,8 @@ class Training(_Frozen):
     chosen_candidate: Annotated[int, Field(ge=1)] = Field(description="which of them was kept, from 1")
     effective_batch: Annotated[int, Field(ge=1)] = Field(description="utterances per optimizer step")
     resumed_after_epochs: list[int] = Field(description="finished epochs each time the run was taken up again")
+    sealed: SealedFile | None = Field(None, description="predictions on test that no choice was made with")
+    prototype_similarity: Similarity | None = Field(None, description="null where the model has no label vectors")
 
 
 class PredictionsFile(_Frozen):
@@ -196,6 +210,30 @@ class RunRecord(_Frozen):
     predictions: PredictionsFile
     seconds: dict[str, Seconds] = Field(description="per stage")
     started: str = Field(description="ISO 8601, UTC")
+
+    @property
+    def signature(self) -> str:
+        """What its score is, in one line, as sacreBLEU does it: metric, classes, data, context, selection, framework.
+
+        For instance ``weighted_f1|classes:7|zero_division:0|sklearn:1.9|data:meld@declare-lab 2d2011b|
+        fingerprint:75fd6aaec078|utterances:2610|context:past:8|selection:dev|ercbench:0.1.0``, in one line.
+        """
+        data, protocol = self.dataset, self.protocol
+        context = {
+            "none": "none",
+            "past": f"past:{protocol.context_past}",
+            "full": f"full:{protocol.context_past}+{protocol.context_future}",
+        }
+        parts = {
+            "data": f"{data.name}@{data.version}",
+            "fingerprint": data.fingerprint.rpartition(":")[2][:12],
+            **({} if data.limit is None else {"limit": str(data.limit)}),
+            "utterances": str(data.utterances.get("test", "unknown")),
+            "context": context[protocol.context],
+            "selection": protocol.selection_split,
+            "ercbench": self.environment.packages.get("ercbench", "unknown"),
+        }
+        return "|".join((protocol.metric, *(f"{name}:{value}" for name, value in parts.items())))
 
     @property
     def ranked(self) -> bool:
@@ -231,36 +269,6 @@ def record_path(
     return results / "records" / dataset / folder / recipe / f"seed-{seed}.json"
 
 
-def predictions_name(seed: int) -> str:
-    """The name of the predictions file beside ``seed-<n>.json``."""
-    return f"seed-{seed}.predictions.csv"
-
-
-def format_predictions(predictions: Predictions, labels: tuple[str, ...]) -> str:
-    """Predictions -> CSV text: a header ``uid,<label>,...`` and one line per utterance, scores as exact float32."""
-    lines = [",".join(("uid", *labels))]
-    for uid, row in zip(predictions.uids, predictions.scores.astype(np.float32), strict=True):
-        lines.append(",".join((uid, *(np.format_float_positional(value, unique=True, trim="0") for value in row))))
-    return "\n".join(lines) + "\n"
-
-
-def read_predictions(path: Path) -> tuple[tuple[str, ...], Predictions]:
-    """A predictions file -> its label keys and its Predictions.
-
-    Raises:
-        RecordError: the file is missing or is not what `format_predictions` writes.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        scores = np.array([[float(value) for value in row[1:]] for row in rows], dtype=np.float32)
-        if header[0] != "uid" or scores.shape != (len(rows), len(header) - 1) or not np.isfinite(scores).all():
-            raise ValueError("not a table of finite scores")
-    except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise RecordError(f"{path}: cannot read predictions: {error}. Run the record's command again.") from error
-    return tuple(header[1:]), Predictions(tuple(row[0] for row in rows), scores)
-
-
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` to a temporary file beside `path`, sync it, and give it its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -280,11 +288,13 @@ def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_record(path: Path, record: RunRecord, predictions_text: str) -> None:
+def write_record(path: Path, record: RunRecord, predictions_text: str, sealed_text: str | None = None) -> None:
     """RunRecord -> files: the predictions first, so that a record never names a file that is not there.
 
     Before: scoring.py. After: leaderboard/.
     """
+    if record.training.sealed and sealed_text is not None:
+        write_atomically(path.parent / record.training.sealed.file, sealed_text)
     write_atomically(path.parent / record.predictions.file, predictions_text)
     write_atomically(path, json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
 
@@ -327,7 +337,12 @@ def _from_1(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, **sections, "schema_version": 2}
 
 
-_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 2 -> 3. Earlier runs sealed nothing and did not compare label vectors."""
+    return {**data, "schema_version": 3}
+
+
+_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """Schema version to what makes the next one of it."""
 
 

@@ -94,18 +94,28 @@ class Unfinished:
         assert state is not None
         return self._read(state["files"]["best"]["name"])
 
+    def seal(self, epoch: int, labels: Sequence[str]) -> None:
+        """Keep the label keys predicted on test after an epoch, in the order in which test is encoded."""
+        text = "\n".join(labels)
+        write_atomically(self._sealed(epoch), json.dumps({"content": text, "sha256": sha256_of(text)}))
+
+    def sealed(self, epoch: int) -> list[str] | None:
+        """What `seal` kept, None where that is not there or not whole."""
+        text = _content(self._sealed(epoch))
+        return None if text is None else text.split("\n")
+
     def remove(self) -> None:
         """Forget everything: the run is finished, or starts afresh."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _sealed(self, epoch: int) -> Path:
+        return self.folder / f"sealed-{epoch}.json"
+
     def _state(self, verify: bool) -> dict[str, Any] | None:
-        try:
-            envelope = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
-            if sha256_of(envelope["content"]) != envelope["sha256"]:
-                return None
-            state: dict[str, Any] = json.loads(envelope["content"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not what `save` writes
+        text = _content(self.folder / STATE)
+        if text is None:
             return None
+        state: dict[str, Any] = json.loads(text)
         if verify and any(
             sha256_of_file(self.folder / file["name"]) != file["sha256"] for file in state["files"].values()
         ):
@@ -117,3 +127,13 @@ class Unfinished:
 
     def _write(self, name: str, tensors: Mapping[str, Tensor]) -> dict[str, str]:
         return {"name": name, "sha256": write_tensors(self.folder / name, tensors)}
+
+
+def _content(path: Path) -> str | None:
+    """The text inside one of our JSON files, None where it is missing or not what was written."""
+    try:
+        envelope = json.loads(path.read_text(encoding="utf-8"))
+        content: str = envelope["content"]
+        return content if sha256_of(content) == envelope["sha256"] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not what was written
+        return None

@@ -1,11 +1,12 @@
 """The spine: one recipe on one data set and track with one seed, from prepared examples to a record.
 
-Gold labels of dev and test stay in this file and in ``scoring.py``; no plugin is ever handed them.
+Gold labels of dev stay in this file and in ``scoring.py``; no plugin is ever handed them. Those of test are read when
+everything has been predicted, unless the recipe says that it chooses on test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ercbench import classifying, encoding, models, records, scoring, training
+from ercbench import classifying, encoding, models, prediction_files, records, scoring, training
 from ercbench.catalog import load_target
 from ercbench.config import Config, Part
 from ercbench.devices import Device
+from ercbench.gold import Gold
 from ercbench.own import described
 from ercbench.ports import Candidate, Classifier
 from ercbench.preparing import Clock, Prepared
@@ -26,7 +28,6 @@ from ercbench.provenance import command, environment, plugins
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
 from ercbench.selection import choose
-from ercbench.slices import slices
 from ercbench.specs import ClassifierSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
 from ercbench.types import Batch, Predictions, Prototypes, Representation, Scores, Split
@@ -53,17 +54,18 @@ def run(
     config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds)
     with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
-        cell = _Cell(prepared, seed, device, reporter)
+        cell = _Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
-            trained = cell.train(unfinished)
+            trained = cell.train()
         with clock("encoding"):
             train = cell.encode("train", "encoding train") if config.classifier.spec.needs_training else None
-            dev, test = cell.dev(trained), cell.encode("test", "encoding test")
+            dev, test = (cell.chosen(split, trained) for split in ("dev", "test"))
         with clock("classifying"):
             classifier: Classifier = _build(config.classifier, labels)
             prototypes = cell.prototypes(trained)
             candidates = classifying.fit(classifier, train, prototypes, derive_seed(seed, "classifier"))
             on_dev = [cell.weighted_f1(candidate, dev, "dev") for candidate in candidates]
+            sealed = cell.sealed(trained, candidates, test)
             kept = choose(config.selection, on_dev, lambda i: cell.weighted_f1(candidates[i], test, "test"))
             on: dict[Split, Predictions] = {
                 "dev": cell.predict(candidates[kept], dev),
@@ -71,19 +73,23 @@ def run(
             }
         with clock("scoring"):
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
-        text = records.format_predictions(on["test"], labels.keys)
+        text = prediction_files.format_predictions(on["test"], labels.keys)
         outcome = {
-            "training": _training(prepared, trained, on_dev, kept),
+            "training": {
+                **_training(prepared, trained, on_dev, kept),
+                "sealed": _named(prediction_files.sealed_name(seed), sealed),
+                "prototype_similarity": cell.similarity(),
+            },
             "scores": scores,
-            "predictions": {"file": records.predictions_name(seed), "sha256": records.sha256_of(text)},
+            "predictions": _named(prediction_files.predictions_name(seed), text),
             "seconds": clock.seconds,
             "started": started.isoformat(timespec="seconds"),
         }
         record = RunRecord.model_validate({**_identity(prepared, seed, device, cell.parameters), **outcome})
         path = cell_path(config, seed, results)
         if keep_model:
-            models.keep(path, cell.model, candidates[kept], record.predictions.sha256)
-        records.write_record(path, record, text)
+            models.keep(path, cell.model, candidates[kept], (test, prototypes), record.predictions.sha256)
+        records.write_record(path, record, text, sealed)
         unfinished.remove()
     return record
 
@@ -117,8 +123,11 @@ class _Source:
 class _Cell:
     """The model of one run, and what the stages do with it."""
 
-    def __init__(self, prepared: Prepared, seed: int, device: Device, reporter: Reporter) -> None:
+    def __init__(
+        self, prepared: Prepared, seed: int, device: Device, reporter: Reporter, unfinished: Unfinished
+    ) -> None:
         self.prepared, self.seed, self.device, self.reporter = prepared, seed, device, reporter
+        self.unfinished = unfinished
         config, labels = prepared.config, prepared.corpus.labels
         torch.manual_seed(derive_seed(seed, "model"))
         self.model = prepared.encoder.load().to(device.torch_device)
@@ -129,29 +138,55 @@ class _Cell:
         }
         self.objective = Objective(losses).to(device.torch_device)
         self.selector: Classifier = _build(config.selection_classifier, labels)
-        self.best: tuple[float, Representation] | None = None
+        self.before = self.current_prototypes()
+        self.best: tuple[float, dict[Split, Representation]] | None = None
+        self.revealed: Gold | None = None
 
-    def train(self, unfinished: Unfinished) -> Trained:
-        around = Surroundings(self.device, self.seed, unfinished, self.reporter)
+    def train(self) -> Trained:
+        """Train and keep the weights of the chosen epoch."""
+        around = Surroundings(self.device, self.seed, self.unfinished, self.reporter)
         settings = self.prepared.config.training
         return training.train(self.model, self.objective, _Source(self.prepared), settings, self.evaluate, around)
 
-    def evaluate(self) -> tuple[float, float]:
+    def evaluate(self, epoch: int) -> tuple[float, float]:
         """The dev score of the model as it is, and the score that chooses the epoch."""
+        selection = self.prepared.config.selection
         candidate = classifying.fit(self.selector, None, self.current_prototypes(), self.seed)[0]
-        found = self.encode("dev", "scoring dev")
-        dev = selecting = self.weighted_f1(candidate, found, "dev")
-        if self.prepared.config.selection.split == "test":
-            selecting = self.weighted_f1(candidate, self.encode("test", "scoring test"), "test")
+        found: dict[Split, Representation] = {"dev": self.encode("dev", "scoring dev")}
+        dev = selecting = self.weighted_f1(candidate, found["dev"], "dev")
+        if selection.seal_test or selection.split == "test":
+            found["test"] = self.encode("test", "encoding test")
+        if selection.seal_test:
+            self.unfinished.seal(epoch, self.decided(candidate, found["test"]))
+        if selection.split == "test":
+            selecting = self.weighted_f1(candidate, found["test"], "test")
         if self.best is None or selecting > self.best[0]:
             self.best = selecting, found
         return dev, selecting
 
-    def dev(self, trained: Trained) -> Representation:
-        """Dev as the chosen epoch encodes it: kept from its evaluation, unless that was before an interruption."""
-        if self.best is not None and trained.chosen > max(trained.resumed_after, default=0):
-            return self.best[1]
-        return self.encode("dev", "encoding dev")
+    def chosen(self, split: Split, trained: Trained) -> Representation:
+        """A split as the chosen epoch encodes it: kept from its evaluation, unless that was before an interruption."""
+        if self.best is not None and trained.chosen > max(trained.resumed_after, default=0) and split in self.best[1]:
+            return self.best[1][split]
+        return self.encode(split, f"encoding {split}")
+
+    def sealed(self, trained: Trained, candidates: Sequence[Candidate], test: Representation) -> str | None:
+        """What was predicted on test after every epoch and by every state of the classifier, as text of a file."""
+        if not self.prepared.config.selection.seal_test or not trained.epochs:
+            return None
+        columns = {f"epoch {epoch.epoch}": self.unfinished.sealed(epoch.epoch) for epoch in trained.epochs}
+        if lost := [name for name, column in columns.items() if column is None]:
+            self.reporter.say(f"Nothing is sealed: the predictions of {', '.join(lost)} are not there any more.")
+            return None
+        columns |= {f"state {n}": self.decided(candidate, test) for n, candidate in enumerate(candidates, 1)}
+        return prediction_files.format_sealed(test.uids, {name: found or [] for name, found in columns.items()})
+
+    def similarity(self) -> dict[str, list[list[float]]] | None:
+        """Cosine similarities of the label vectors, before training and as they are."""
+        after = self.current_prototypes()
+        if self.before is None or after is None:
+            return None
+        return {"before": _cosines(self.before), "after": _cosines(after)}
 
     def encode(self, split: Split, doing: str) -> Representation:
         """One split through the model. Labels go with the training split and no other."""
@@ -183,21 +218,47 @@ class _Cell:
         """Score the utterances of a split, whose labels the candidate is not given."""
         return classifying.predict(candidate, representation, len(self.prepared.corpus.labels))
 
+    def decided(self, candidate: Candidate, representation: Representation) -> list[str]:
+        """The key of the label with the largest score, per utterance."""
+        keys = self.prepared.corpus.labels.keys
+        return [keys[index] for index in self.predict(candidate, representation).scores.argmax(axis=1)]
+
     def weighted_f1(self, candidate: Candidate, representation: Representation, split: Split) -> float:
         """The score of a candidate on a split."""
         predictions = self.predict(candidate, representation)
-        return scoring.weighted_f1(predictions, self.prepared.gold[split], self.prepared.corpus.labels)
+        return scoring.weighted_f1(predictions, self.gold(split), self.prepared.corpus.labels)
 
     def score(self, predictions: Predictions, split: Split) -> Scores:
         """All scores on a split, those of its slices included."""
-        corpus = self.prepared.corpus
-        parts = slices(corpus, split, self.prepared.config.dataset.slices)
-        return scoring.score(predictions, self.prepared.gold[split], corpus.labels, parts)
+        parts = self.prepared.dev_slices if split == "dev" else self.reveal().slices
+        return scoring.score(predictions, self.gold(split), self.prepared.corpus.labels, parts)
+
+    def gold(self, split: Split) -> Mapping[str, int]:
+        """Label index by uid; those of test are read when they are first asked for."""
+        return self.reveal().test if split == "test" else self.prepared.gold[split]
+
+    def reveal(self) -> Gold:
+        """The gold labels of test."""
+        if self.revealed is None:
+            self.revealed = self.prepared.reveal()
+        return self.revealed
 
 
 def _build(part: Part[ClassifierSpec], labels: object) -> Classifier:
     classifier: Classifier = load_target(part.spec.target)(part.settings, labels)
     return classifier
+
+
+def _cosines(prototypes: Prototypes) -> list[list[float]]:
+    """Label vectors (C, D) -> their cosine similarities (C, C)."""
+    vectors = prototypes.vectors.astype(np.float64)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+    return [[float(value) for value in row] for row in (unit @ unit.T).clip(-1, 1)]
+
+
+def _named(name: str, text: str | None) -> dict[str, str] | None:
+    """A file beside a record, as the record tells it."""
+    return None if text is None else {"file": name, "sha256": records.sha256_of(text)}
 
 
 def _prototypes(vectors: torch.Tensor | None) -> Prototypes | None:

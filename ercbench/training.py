@@ -79,7 +79,7 @@ def train(
     objective: Objective,
     source: Source,
     settings: Training,
-    evaluate: Callable[[], tuple[float, float]],
+    evaluate: Callable[[int], tuple[float, float]],
     around: Surroundings,
 ) -> Trained:
     """Batches -> a trained model: all epochs, resumed after the last finished one, then the chosen weights.
@@ -89,7 +89,7 @@ def train(
         objective: on the same device.
         source: the training split.
         settings: the recipe's ``training.*``.
-        evaluate: returns the dev score and the score that chooses the epoch, both for the model as it is.
+        evaluate: epoch -> the dev score and the score that chooses the epoch, both for the model as it is.
         around: device, seed, checkpoints, reporter.
 
     Raises:
@@ -111,7 +111,7 @@ def train(
     prepared = around.device.prepare(optimizer)
     for number in range(len(epochs) + 1, settings.epochs + 1):
         epoch = _train_epoch(number, model, objective, prepared, (source, settings, around))
-        dev_score, selection_score = evaluate()
+        dev_score, selection_score = evaluate(number)
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
         best = all(selection_score > earlier.selection_score for earlier in epochs)
         epochs = (*epochs, epoch)

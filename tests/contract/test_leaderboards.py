@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ercbench.leaderboard import check
-from ercbench.records import RunRecord, read_predictions, read_records, sha256_of
+from ercbench.prediction_files import read_predictions
+from ercbench.records import RunRecord, read_records, sha256_of
 
 ROOT = Path(__file__).parents[2]
 BOARDS = ROOT / "leaderboards"

@@ -19,7 +19,7 @@ from ercbench import data
 from ercbench.catalog import load_catalog
 from ercbench.devices import _cpu_has_bf16
 from ercbench.inference import softmax
-from ercbench.records import read_predictions
+from ercbench.prediction_files import read_predictions
 from ercbench.specs import DatasetSpec
 
 pytestmark = pytest.mark.pretrained

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ercbench import records
+from ercbench import prediction_files, records
 from ercbench.errors import RecordError
 from ercbench.records import RunRecord
 from ercbench.types import Predictions
@@ -111,7 +111,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     records.write_record(path, record, "uid,neutral,joy\n")
     assert records.read_record(path) == record
     assert path == tmp_path / "records" / "talk" / "mini" / "méthode@1.0" / "seed-3.json"
-    assert (path.parent / records.predictions_name(3)).read_text(encoding="utf-8") == "uid,neutral,joy\n"
+    assert (path.parent / prediction_files.predictions_name(3)).read_text(encoding="utf-8") == "uid,neutral,joy\n"
     assert list(records.read_records(tmp_path)) == [(path.relative_to(tmp_path), record)]
 
 
@@ -265,13 +265,13 @@ def test_predictions_come_back_bit_for_bit(scores: np.ndarray, tmp_path_factory:
     """Every finite float32, the sign of zero included, survives the CSV: a record can be re-scored exactly."""
     path = tmp_path_factory.mktemp("predictions") / "seed-0.predictions.csv"
     uids = tuple(f"talk/test/0/{row}" for row in range(len(scores)))
-    text = records.format_predictions(Predictions(uids, scores), LABELS)
+    text = prediction_files.format_predictions(Predictions(uids, scores), LABELS)
     records.write_atomically(path, text)
-    labels, predictions = records.read_predictions(path)
+    labels, predictions = prediction_files.read_predictions(path)
     assert (labels, predictions.uids) == (LABELS, uids)
     assert predictions.scores.dtype == np.float32
     assert predictions.scores.tobytes() == scores.tobytes()
-    assert records.format_predictions(predictions, labels) == text
+    assert prediction_files.format_predictions(predictions, labels) == text
 
 
 BROKEN_TABLES = {
@@ -289,7 +289,7 @@ def test_broken_predictions_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "seed-0.predictions.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecordError, match=r"seed-0\.predictions\.csv: cannot read predictions"):
-        records.read_predictions(path)
+        prediction_files.read_predictions(path)
 
 
 # ------------------------------------------------------------------------------------------------- earlier versions

@@ -90,7 +90,7 @@ class Scores:
         self.model, self.scores, self.stop_at = model, scores, stop_at
         self.weights: list[dict[str, Tensor]] = []
 
-    def __call__(self) -> tuple[float, float]:
+    def __call__(self, _epoch: int) -> tuple[float, float]:
         """The next score; the run is interrupted at call `stop_at`, counting from 1."""
         if self.stop_at == len(self.weights) + 1:
             raise KeyboardInterrupt
