@@ -81,10 +81,10 @@ def bootstrap(systems: Sequence[Floats], resamples: int, seed: int) -> Bootstrap
     """Margins of one system (S, G, 3, C), or of two to be subtracted -> its bootstrap over whole dialogues."""
     dialogues = systems[0].shape[1]
     scores = [fmean(weighted_f1(system.sum(axis=1))) for system in systems]
-    estimate, error = scores[0] - sum(scores[1:]), float(_drawn(systems, np.ones((1, dialogues)))[1][0])
+    estimate, error = scores[0] - sum(scores[1:]), float(scored(systems, np.ones((1, dialogues)))[1][0])
     if dialogues < 2:  # one dialogue says nothing about others
         return Bootstrap(estimate, inf, np.full(resamples, inf))
-    values, errors = _drawn(systems, draws(dialogues, resamples, seed))
+    values, errors = scored(systems, draws(dialogues, resamples, seed))
     moved = values - estimate
     with np.errstate(divide="ignore", invalid="ignore"):
         pivots = np.where(np.abs(moved) < _ROUNDING, 0.0, moved / errors)
@@ -107,8 +107,8 @@ def swaps(dialogues: int, resamples: int, seed: int) -> Floats:
     return np.concatenate([np.zeros((1, dialogues)), drawn])
 
 
-def _drawn(systems: Sequence[Floats], weights: Floats) -> tuple[Floats, Floats]:
-    """Weights of the dialogues (R, G) -> the value and its linearised standard error, (R,) each."""
+def scored(systems: Sequence[Floats], weights: Floats) -> tuple[Floats, Floats]:
+    """Weights of the dialogues (R, G) -> the value and its standard error by linearisation, (R,) each."""
     parts = [_linearised(system, weights) for system in systems]
     value, influence = parts[0] if len(parts) == 1 else (parts[0][i] - parts[1][i] for i in (0, 1))
     dialogues = weights.shape[1]
