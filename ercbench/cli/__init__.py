@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "Write a trained model for plain transformers.",
     "list": "List what plugins offer.",
     "show": "Show every value of a recipe, and where it came from.",
+    "compare": "Test systems in pairs, on the same test dialogues.",
     "leak-tax": "Show what choosing on test would have added to a run.",
     "trace": "Show what one utterance becomes, stage by stage.",
     "data": "Data sets: list, download, count, check.",
