@@ -17,7 +17,9 @@ import click
               help="Folder with one folder per data set.  [default: $ERCBENCH_DATA, else user data]")  # fmt: skip
 @click.option("--no-text", is_flag=True, help="Show no dialogue text, also where the data are at hand.")
 @click.option("--json", "as_json", is_flag=True, help="Print the names of the files as JSON, and no progress.")
-def report(runs: tuple[Path, ...], page: Path, markdown: bool, data_dir: Path | None, no_text: bool, as_json: bool) -> None:
+def report(
+    runs: tuple[Path, ...], page: Path, markdown: bool, data_dir: Path | None, no_text: bool, as_json: bool
+) -> None:
     """Write a page on what RUNs got right and wrong: scores with intervals, emotions, confusions, mistakes.
 
     RUN is the path of a record, or a folder that holds some. Several seeds are averaged; several systems on one data

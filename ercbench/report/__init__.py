@@ -40,9 +40,7 @@ class Wishes:
     markdown: bool = False
 
 
-def write(
-    catalog: Catalog, runs: Sequence[Path], page: Path, wishes: Wishes, tell: Callable[[str], None]
-) -> Written:
+def write(catalog: Catalog, runs: Sequence[Path], page: Path, wishes: Wishes, tell: Callable[[str], None]) -> Written:
     """Records -> a page, and the same as Markdown where that is wished for.
 
     Args:

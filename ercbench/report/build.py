@@ -8,10 +8,11 @@ from pathlib import Path
 from ercbench.catalog import Catalog
 from ercbench.report.blocks import Block, Paragraph, Part, Report
 from ercbench.report.curves import training
-from ercbench.report.emotions import confusion, emotions, slices
+from ercbench.report.emotions import confusion, emotions
 from ercbench.report.find import find
 from ercbench.report.gather import Section, System, gather
 from ercbench.report.overview import overview, tiles
+from ercbench.report.slice_scores import slices
 from ercbench.report.space import label_vectors, test_vectors
 from ercbench.report.trust import calibration, mistakes
 from ercbench.report.versus import versus
@@ -36,10 +37,11 @@ def build(catalog: Catalog, paths: Sequence[Path], data_dir: Path | None, text: 
     """
     sections = gather(catalog, find(paths), data_dir, tell)
     parts = [_section(section, f"d{number}", text, tell) for number, section in enumerate(sections, 1)]
-    names = ", ".join(section.name for section in sections)
-    systems = ", ".join(dict.fromkeys(system.name for section in sections for system in section.systems))
+    names = _listed([section.name for section in sections])
+    systems = list(dict.fromkeys(system.name for section in sections for system in section.systems))
+    who = _listed(systems) if len(systems) < 4 else f"{len(systems)} systems"
     with_text = [section for section in sections if section.gold] if text else []
-    return Report(f"Error report: {names}", f"What {systems} got right and wrong on {names}.",
+    return Report(f"Error report: {names}", f"What {who} got right and wrong on {names}.",
                   _banners(sections, with_text), parts, bool(with_text))  # fmt: skip
 
 
@@ -47,28 +49,24 @@ def _banners(sections: Sequence[Section], with_text: Sequence[Section]) -> list[
     """What must be known before this is passed on."""
     blocks: list[Block] = []
     for section in with_text:
-        terms = section.licence or "not known here"
-        blocks.append(
-            Paragraph(
-                f"This report shows dialogue text of {section.name}. Its terms: {terms}. Do not publish it or pass it on where "
-                "these do not allow that. --no-text leaves the text out.",
-                "warning",
-            )
+        told = (
+            f"This report shows dialogue text of {section.name}. Its terms: {section.licence or 'not known here'}. "
+            "Do not publish it or pass it on where these do not allow that. --no-text leaves the text out."
         )
-    for section in sections:
-        if section.gold and section not in with_text:
-            blocks.append(
-                Paragraph(f"This report tells gold labels of single test utterances of {section.name}, and no text.", "note")
-            )
-        elif not section.gold:
-            blocks.append(
-                Paragraph(
-                    f"The data set {section.name} was not at hand, so what needs its gold labels is left out: intervals over "
-                    "dialogues, paired tests, calibration, mistakes.",
-                    "note",
-                )
-            )
+        blocks.append(Paragraph(told, "warning"))
+    if labelled := [section.name for section in sections if section.gold and section not in with_text]:
+        told = f"This report tells gold labels of single test utterances of {_listed(labelled)}, and no text."
+        blocks.append(Paragraph(told, "note"))
+    if without := [section.name for section in sections if not section.gold]:
+        left_out = "intervals over dialogues, paired tests, calibration, mistakes"
+        told = f"The data of {_listed(without)} were not at hand, so what needs gold labels is left out: {left_out}."
+        blocks.append(Paragraph(told, "note"))
     return blocks
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _section(section: Section, name: str, text: bool, tell: Tell) -> Part:
@@ -76,7 +74,9 @@ def _section(section: Section, name: str, text: bool, tell: Tell) -> Part:
     parts = overview(section, name)
     if len(section.systems) > 1:
         parts.append(versus(section, name))
-    parts += [_system(section, system, f"{name}s{number}", text, tell) for number, system in enumerate(section.systems, 1)]
+    parts += [
+        _system(section, system, f"{name}s{number}", text, tell) for number, system in enumerate(section.systems, 1)
+    ]
     data = section.systems[0].record.dataset
     only = [tiles(section.systems[0], section.words)] if len(section.systems) == 1 else []
     return Part(f"{data.name}, version {data.version}", only, parts)

@@ -49,7 +49,12 @@ def _losses(system: System, name: str) -> Figure:
     names = dict.fromkeys(loss for of_run in epochs for epoch in of_run for loss in epoch.losses)
     series = {
         loss: [
-            float(np.mean([of_run[n].losses[loss] for of_run in epochs if n < len(of_run) and loss in of_run[n].losses] or [np.nan]))
+            float(
+                np.mean(
+                    [of_run[n].losses[loss] for of_run in epochs if n < len(of_run) and loss in of_run[n].losses]
+                    or [np.nan]
+                )
+            )
             for n in range(longest)
         ]
         for loss in names

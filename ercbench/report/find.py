@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -70,8 +69,9 @@ def names(systems: Sequence[RunRecord]) -> list[str]:
     traits = [_traits(record) for record in systems]
     telling = [place for place in range(1, len(traits[0])) if len({trait[place] for trait in traits}) > 1]
     found = [", ".join(filter(None, (trait[0], *(trait[place] for place in telling)))) for trait in traits]
+    alike = {name: [record for record, other in zip(systems, found, strict=True) if other == name] for name in found}
     return [
-        f"{name}, settings {_digest(record)}" if found.count(name) > 1 else name
+        f"{name}, {_difference(record, alike[name])}" if len(alike[name]) > 1 else name
         for name, record in zip(found, systems, strict=True)
     ]
 
@@ -93,9 +93,12 @@ def _keys(record: RunRecord) -> list[str]:
     return list(record.scores.test.per_class)
 
 
-def _digest(record: RunRecord) -> str:
-    text = json.dumps([record.config, record.encoder.sha256], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _difference(record: RunRecord, others: Sequence[RunRecord]) -> str:
+    """The settings in which a record differs from others of its name, else the weights it started from."""
+    keys = sorted({key for other in others for key in other.config})
+    telling = [key for key in keys if len({json.dumps(other.config.get(key)) for other in others}) > 1]
+    values = [f"{key}={json.dumps(record.config[key])}" if key in record.config else f"no {key}" for key in telling]
+    return " ".join(values) or f"weights {(record.encoder.sha256 or 'unknown')[:8]}"
 
 
 def _grouped(found: Sequence[Found], key: Callable[[RunRecord], object]) -> list[list[Found]]:

@@ -60,7 +60,12 @@ class System:
     @cached_property
     def confusion(self) -> Floats:
         """Confusion counts on test (C, C), the mean over seeds."""
-        return np.mean([test.confusion for test in self.tests], axis=0)
+        found: Floats = np.mean([test.confusion for test in self.tests], axis=0)
+        return found
+
+    def f1(self, key: str) -> float:
+        """F1 of one emotion on test, the mean over seeds."""
+        return self.mean(lambda test: test.per_class[key].f1)
 
     def mean(self, of: Callable[[ScoresRecord], float]) -> float:
         """The mean over seeds of a number on test."""
@@ -152,7 +157,34 @@ def _labels(record: RunRecord, spec: DatasetSpec | None) -> LabelSet:
     return known if known and known.keys == keys else LabelSet.of({key: key for key in keys})
 
 
+def _check(path: Path, record: RunRecord, classes: int) -> None:
+    """What is drawn must have the shape that the labels give it; `read_record` knows of no labels."""
+    training, tests = record.training.prototype_similarity, record.scores.test
+    similar = [training.before, training.after] if training else []
+    wrong = [
+        *(["scores.test.confusion"] if not _square([tests.confusion], classes) else []),
+        *(["training.prototype_similarity"] if not _square(similar, classes) else []),
+        *(["scores.dev.per_class"] if record.scores.dev.per_class.keys() != tests.per_class.keys() else []),
+    ]
+    if wrong:
+        raise RecordError(
+            f"{path}: {' and '.join(wrong)} must hold finite numbers for each of the {classes} labels. "
+            "Got something else. "
+            "Run the record's command again."
+        )
+
+
+def _square(matrices: Sequence[Sequence[Sequence[float]]], size: int) -> bool:
+    """Whether each is a square of finite numbers, of that many rows."""
+    return all(
+        len(matrix) == size and all(len(row) == size and np.isfinite(row).all() for row in matrix)
+        for matrix in matrices
+    )
+
+
 def _system(name: str, found: Sequence[Found], labels: LabelSet, gold: Gold | None) -> System:
+    for path, record in found:
+        _check(path, record, len(labels))
     runs = tuple(Run(path, record, recorded_predictions(path, record, labels)) for path, record in found)
     return System(name, runs, np.stack([_counts(run, gold) for run in runs]) if gold else None)
 

@@ -94,7 +94,10 @@ def _mistakes(mistakes: Sequence[Mistake]) -> Iterator[str]:
     yield table(header, [(m.uid, m.predicted, m.probability, m.gold, m.wrong) for m in mistakes])
     for mistake in mistakes:
         if mistake.turns:
-            turns = [f"> {_bold(turn.speaker)}: {_bold(turn.text) if turn.target else escape(turn.text)}" for turn in mistake.turns]
+            turns = [
+                f"> {_bold(turn.speaker)}: {_bold(turn.text) if turn.target else escape(turn.text)}"
+                for turn in mistake.turns
+            ]
             verdict = f"{mistake.uid}: predicted {mistake.predicted} ({mistake.probability}), gold {mistake.gold}"
             yield "\n>\n".join([f"> {escape(verdict)}", *turns])
 

@@ -8,7 +8,7 @@ from ercbench.records import RunRecord, ScoresRecord
 from ercbench.report.blocks import Block, Commands, Facts, Figure, Figures, Paragraph, Part, Table, Tile, Tiles
 from ercbench.report.gather import Section, System
 from ercbench.report.plots import Line, forest
-from ercbench.report.text import NOTHING, interval, score, several, share, spread
+from ercbench.report.text import interval, score, several, spread
 from ercbench.statistics import Interval, over_dialogues, over_seeds
 
 MEASURES: dict[str, Callable[[ScoresRecord], float]] = {
@@ -38,8 +38,7 @@ def tiles(system: System, words: Sequence[str]) -> Tiles:
     found = over_seeds(weighted_f1(system))
     over = dialogue_interval(system)
     emotions = sorted(
-        (system.mean(lambda test, key=key: test.per_class[key].f1), word)
-        for key, word in zip(system.record.scores.test.per_class, words, strict=True)
+        (system.f1(key), word) for key, word in zip(system.record.scores.test.per_class, words, strict=True)
     )
     details = [f"{interval(over)} over dialogues" if over else "", f"{several(found.seeds, 'seed')}"]
     return Tiles(
@@ -54,7 +53,9 @@ def tiles(system: System, words: Sequence[str]) -> Tiles:
 
 def _what_ran(section: Section) -> list[Block]:
     data = section.systems[0].record.dataset
-    labels = [f"{word} ({key})" if word != key else key for word, key in zip(section.words, section.labels.keys, strict=True)]
+    labels = [
+        f"{word} ({key})" if word != key else key for word, key in zip(section.words, section.labels.keys, strict=True)
+    ]
     records = [run.record for system in section.systems for run in system.runs]
     signatures = tuple(dict.fromkeys(record.signature for record in records))
     facts = [
@@ -72,7 +73,10 @@ def _what_ran(section: Section) -> list[Block]:
     if len(signatures) > 1:
         of = tuple((one, ", ".join(_of(section, one))) for one in signatures)
         blocks.append(Table("Signatures: what the score of each record is", ("Signature", "Records"), of, folded=True))
-    return [*blocks, Commands("What makes these records again", tuple(dict.fromkeys(record.command for record in records)))]
+    return [
+        *blocks,
+        Commands("What makes these records again", tuple(dict.fromkeys(record.command for record in records))),
+    ]
 
 
 def _system_row(system: System) -> tuple[str, ...]:
@@ -113,9 +117,7 @@ def _scores(section: Section, name: str) -> list[Block]:
     table = Table("Scores on test, x 100", header, tuple(_score_row(system) for system in section.systems))
     blocks: list[Block] = [table, Paragraph(_explained(section))]
     if section.gold is None:
-        blocks.append(
-            Paragraph("The interval over dialogues needs the gold labels, which are not at hand.", "note")
-        )
+        blocks.append(Paragraph("The interval over dialogues needs the gold labels, which are not at hand.", "note"))
     if len(section.systems) > 1:
         lines = [
             Line(system.name, over_seeds(weighted_f1(system)).mean, dialogue_interval(system), weighted_f1(system))
@@ -143,8 +145,13 @@ def _score_row(system: System) -> tuple[str, ...]:
 def _explained(section: Section) -> str:
     several_seeds = any(len(system.runs) > 1 for system in section.systems)
     return (
-        "Over dialogues: where the score of these very models would lie on other dialogues of the kind (bootstrap of whole "
-        "test dialogues, since turns of a dialogue depend on each other). Over seeds: where the mean of endlessly many "
-        "seeds would lie (t interval). The two are different sources of chance, and neither holds the other. "
-        + ("After ± stands the standard deviation over seeds." if several_seeds else "One seed says nothing about others.")
+        "Over dialogues: where the score of these very models would lie on other dialogues of the kind (bootstrap of "
+        "whole test dialogues, since turns of a dialogue depend on each other). Over seeds: where the mean of "
+        "endlessly many seeds would lie (t interval). The two are different sources of chance, and neither holds the "
+        "other. "
+        + (
+            "After ± stands the standard deviation over seeds."
+            if several_seeds
+            else "One seed says nothing about others."
+        )
     )

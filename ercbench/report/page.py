@@ -33,4 +33,3 @@ def render(report: Report) -> str:
 def _cleaned(value: object) -> object:
     """A value of a template: characters that cannot be seen are dropped, before autoescape escapes the rest."""
     return value if isinstance(value, Markup) else visible(str(value))
-

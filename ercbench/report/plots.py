@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
 from ercbench.report.calibration import BINS, Calibration
 from ercbench.report.gather import Floats
-from ercbench.report.svg import ACCENT, FAINT, HALO, INK, PAPER, SECOND, canvas, inline
+from ercbench.report.svg import ACCENT, FAINT, HALO, HEAT, INK, PAPER, SECOND, canvas, inline
 from ercbench.report.text import shortened
 from ercbench.report.vectors import Layout
 from ercbench.statistics import Interval
 from ercbench.types import IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
 
 WIDTH = 4.6
 """Inches; at the size of a phone its letters can still be read."""
@@ -72,23 +78,14 @@ class Heat:
 
 def heat_map(name: str, title: str, heat: Heat) -> Markup:
     """A table as a heat map with its numbers in the cells; cells below zero are hatched."""
-    from matplotlib.patches import Rectangle
-
-    from ercbench.report.svg import HEAT
-
     count = len(heat.columns)
     side = max((WIDTH - 1.0) / count, 0.42)
     with canvas(side * count + 1.0, min(side, 0.46) * len(heat.rows) + 0.95) as (figure, axes):
         for i, row in enumerate(heat.shades):
             for j, shade in enumerate(row):
-                colour, hatch = (HEAT, None) if shade >= 0 else (SECOND, "////")
-                axes.add_patch(Rectangle((j, i), 1, 1, facecolor=colour, alpha=min(abs(float(shade)), 1), linewidth=0))
-                if hatch and shade < -0.05:
-                    axes.add_patch(Rectangle((j, i), 1, 1, fill=False, edgecolor=FAINT, hatch=hatch, linewidth=0))
-                axes.add_patch(Rectangle((j, i), 1, 1, fill=False, edgecolor=FAINT, linewidth=0.5))
-                low = 0.62 if heat.small is None else 0.42
-                axes.text(j + 0.5, i + (0.5 if heat.small is None else low), heat.texts[i][j], ha="center", va="center")
-                if heat.small is not None:
+                _shade(axes, (j, i), float(shade))
+                axes.text(j + 0.5, i + (0.42 if heat.small else 0.5), heat.texts[i][j], ha="center", va="center")
+                if heat.small:
                     axes.text(j + 0.5, i + 0.78, heat.small[i][j], ha="center", va="center", fontsize=6.5)
         axes.set(xlim=(0, count), ylim=(len(heat.rows), 0), xlabel=heat.axes[1], ylabel=heat.axes[0])
         axes.set_xticks(np.arange(count) + 0.5, [shortened(word) for word in heat.columns], rotation=35, ha="left")
@@ -98,6 +95,17 @@ def heat_map(name: str, title: str, heat: Heat) -> Markup:
         axes.xaxis.set_label_position("top")
         axes.spines[:].set_visible(False)
         return inline(figure, name, title)
+
+
+def _shade(axes: Axes, corner: tuple[float, float], shade: float) -> None:
+    """A cell of a heat map."""
+    from matplotlib.patches import Rectangle
+
+    colour = HEAT if shade >= 0 else SECOND
+    axes.add_patch(Rectangle(corner, 1, 1, facecolor=colour, alpha=min(abs(shade), 1), linewidth=0))
+    if shade < 0:
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=FAINT, hatch="////", linewidth=0))
+    axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=FAINT, linewidth=0.5))
 
 
 def forest(name: str, title: str, lines: Sequence[Line], zero: float | None = None) -> Markup:
@@ -113,11 +121,17 @@ def forest(name: str, title: str, lines: Sequence[Line], zero: float | None = No
         if zero is not None:
             axes.axvline(100 * zero, color=INK, linewidth=0.8, linestyle=(0, (3, 2)))
         axes.set_ylim(len(lines) - 0.5, -0.8)
-        axes.set_yticks(range(len(lines)), [shortened(line.name, 24) for line in lines])
+        axes.set_yticks(range(len(lines)), [_wrapped(line.name) for line in lines])
         axes.tick_params(axis="y", length=0)
         axes.margins(x=0.08)
         axes.grid(axis="x")
         return inline(figure, name, title)
+
+
+def _wrapped(name: str, width: int = 22) -> str:
+    """A long name in two lines."""
+    first, *rest = textwrap.wrap(shortened(name, 2 * width), width) or [""]
+    return "\n".join([first, *([shortened(" ".join(rest), width)] if rest else [])])
 
 
 def reliability(name: str, title: str, found: Calibration) -> Markup:
@@ -135,15 +149,16 @@ def reliability(name: str, title: str, found: Calibration) -> Markup:
         return inline(figure, name, title)
 
 
-def curves(name: str, title: str, series: Mapping[str, Sequence[float]], chosen: Mapping[str, int], unit: str) -> Markup:
+def curves(
+    name: str, title: str, series: Mapping[str, Sequence[float]], chosen: Mapping[str, int], unit: str
+) -> Markup:
     """One line per name over epochs, each with its own marker and dashes; a ring marks the chosen epoch, from 1."""
-    looks = cycle(zip((INK, ACCENT, SECOND, *HUES), MARKERS, ("-", "--", "-.", ":", "-", "--", "-.", ":", "-", "--", "-."), strict=True))
+    looks = zip(cycle((INK, ACCENT, SECOND, *HUES)), cycle(MARKERS), cycle(("-", "--", "-.", ":")), strict=False)
     with canvas(WIDTH, 2.9) as (figure, axes):
         for (label, values), (colour, marker, dashes) in zip(series.items(), looks, strict=False):
             epochs = np.arange(1, len(values) + 1)
             axes.plot(epochs, values, dashes, marker=marker, color=colour, markersize=4, label=shortened(label, 22))
-            if chosen.get(label):
-                epoch = chosen[label]
+            if 0 < (epoch := chosen.get(label, 0)) <= len(values):
                 axes.plot(epoch, values[epoch - 1], "o", color=INK, markerfacecolor="none", markersize=11)
         axes.set(xlabel="epoch", ylabel=unit)
         longest = max((len(values) for values in series.values()), default=1)
@@ -165,24 +180,53 @@ def plane(name: str, title: str, layout: Layout, group: IntArray, words: Sequenc
     """
     points, marks = layout.points[: len(group)], layout.points[len(group) :]
     columns = 3
+    size = float(np.clip(45 / max(len(group), 1) ** 0.5, 2.8, 5))
     with canvas(WIDTH, 3.7 + 0.2 * -(-len(words) // columns)) as (figure, axes):
         looks = [(HUES[i % len(HUES)], MARKERS[i % len(MARKERS)]) for i in range(len(words))]
         for label, (word, (colour, marker)) in enumerate(zip(words, looks, strict=True)):
             here = points[group == label]
-            axes.plot(*here.T, marker, color=colour, markersize=3.2, alpha=0.6, markeredgewidth=0)
+            axes.plot(*here.T, marker, color=colour, markersize=size, alpha=0.6, markeredgewidth=0)
             axes.plot([], [], marker, color=colour, markersize=6, markeredgewidth=0, label=shortened(word))
-        for (x, y), word, (colour, marker) in zip(marks, words, looks, strict=False):
+        for (x, y), (colour, marker) in zip(marks, looks, strict=False):
             axes.plot(x, y, marker, color=colour, markersize=11, markeredgecolor=INK, markeredgewidth=1.4)
-            axes.annotate(shortened(word), (x, y), (0, 8), textcoords="offset points", ha="center", va="bottom",
-                          fontweight="bold", gid=f"{HALO} {word}")  # fmt: skip
         axes.set(xticks=[], yticks=[])
+        axes.margins(0.09)
         axes.set_aspect("equal", adjustable="datalim")
         axes.spines[:].set_visible(True)
         if layout.variance:
             axes.set_xlabel(f"first axis, {layout.variance[0]:.0%} of the variance")
             axes.set_ylabel(f"second axis, {layout.variance[1]:.0%}")
         figure.legend(loc="outside lower center", ncols=columns, columnspacing=1.2, handletextpad=0.3)
+        _name(figure, axes, marks, words)
         return inline(figure, name, title)
+
+
+_PLACES = ((0, 8, "bottom"), (0, -8, "top"), (0, 18, "bottom"), (0, -18, "top"), (0, 28, "bottom"), (0, -28, "top"))
+"""Where a name may stand beside its mark, in points, the best first."""
+
+
+def _name(figure: MplFigure, axes: Axes, marks: Floats, words: Sequence[str]) -> None:
+    """Write the names of marks (C, 2) where they cover neither each other nor a mark, as far as there is room."""
+    figure.draw_without_rendering()  # the layout is known after this
+    spots = axes.transData.transform(marks) * 72 / figure.dpi if len(marks) else marks  # (C, 2), points
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in spots]
+    for mark, (x, y), word in zip(marks, spots, words, strict=False):
+        half = 3.1 * len(shortened(word))
+        boxes = [
+            (x - half, y + up - (11 if side == "top" else 0), x + half, y + up + (11 if side == "bottom" else 0))
+            for _, up, side in _PLACES
+        ]
+        free = [n for n, box in enumerate(boxes) if not any(_overlap(box, other) for other in taken)]
+        place = free[0] if free else 0
+        taken.append(boxes[place])
+        right, up, side = _PLACES[place]
+        axes.annotate(shortened(word), mark, (right, up), textcoords="offset points", ha="center", va=side,
+                      fontweight="bold", gid=f"{HALO} {word}")  # fmt: skip
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, low, right, high) share a spot."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def differences(name: str, title: str, words: Sequence[str], series: Mapping[str, Sequence[float]]) -> Markup:

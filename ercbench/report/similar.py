@@ -39,7 +39,7 @@ SIMILAR = (
 )
 """Pairs that papers on the task report as confused, or that differ in strength more than in kind."""
 
-SHOWN = 5
+SHOWN = 4
 """Most confused pairs."""
 
 _CONCEPT = {word: concept for concept, words in WORDS.items() for word in words}

@@ -20,13 +20,18 @@ def label_vectors(section: Section, system: System, name: str) -> Part:
         found = run.record.training.prototype_similarity
         if found:
             figures = tuple(
-                _similarities(section.words, np.array(matrix), f"{name}-{when}", f"Cosine similarity of the label vectors {when} training")
+                _similarities(
+                    section.words,
+                    np.array(matrix),
+                    f"{name}-{when}",
+                    f"Cosine similarity of the label vectors {when} training",
+                )
                 for when, matrix in (("before", found.before), ("after", found.after))
             )
             mean = [_off_diagonal(np.array(matrix)) for matrix in (found.before, found.after)]
             text = (
-                f"Of seed {run.record.seed}. Two different label vectors have a mean cosine of {mean[0]:.2f} before training "
-                f"and {mean[1]:.2f} after the chosen epoch. Cells below zero are hatched."
+                f"Of seed {run.record.seed}. Two different label vectors have a mean cosine of {mean[0]:.2f} before "
+                f"training and {mean[1]:.2f} after the chosen epoch. Cells below zero are hatched."
             )
             return Part("Label vectors", [Paragraph(text), Figures(figures)])
     why = "The record holds no similarities: the model has no label vectors, or it was run before they were kept."
@@ -57,7 +62,7 @@ def test_vectors(section: Section, system: System, name: str, tell: Callable[[st
             rows = several(len(vectors.test), "vector")
             tell(f"{section.name}, {system.name}: laying out {rows} of seed {run.record.seed} in a plane")
             return Part("Test vectors", _pictures(section, run, vectors, name))
-    why = "No vectors were kept beside the records; they lie in the model's folder, which is not part of what is committed."
+    why = "No vectors were kept beside the records; a model's folder is not part of what is committed."
     again = Commands("What runs it again and keeps them", (f"{system.record.command} --force",))
     return Part("Test vectors", [Paragraph(why, "note"), again])
 
@@ -84,8 +89,8 @@ def _pictures(section: Section, run: Run, vectors: Vectors, name: str) -> list[B
 
 
 _READING = (
-    "PCA keeps as much of all distances as two axes can. t-SNE keeps neighbours together; how far its groups lie apart, and "
-    "how large they are, means little. The table says what holds in all dimensions."
+    "PCA keeps as much of all distances as two axes can. t-SNE keeps neighbours together; how far its groups lie "
+    "apart, and how large they are, means little. The table says what holds in all dimensions."
 )
 
 
@@ -105,5 +110,12 @@ def _nearness(words: Sequence[str], vectors: Vectors, group: IntArray) -> Table:
         other = int(others.argmax())
         nearest = float((here.argmax(axis=1) == label).mean())
         rows.append((word, f"{len(here):,}", f"{mean[label]:.2f}", words[other], f"{mean[other]:.2f}", share(nearest)))
-    header = ("Emotion", ">Vectors", f">Cosine to its {what}", "Nearest other", ">Cosine to that", ">Nearest to its own")
+    header = (
+        "Emotion",
+        ">Vectors",
+        f">Cosine to its {what}",
+        "Nearest other",
+        ">Cosine to that",
+        ">Nearest to its own",
+    )
     return Table(f"Mean cosine of the vectors of each emotion to the {what}s", header, tuple(rows))

@@ -1,7 +1,7 @@
 """A matplotlib figure -> SVG that stands inside a page: the same bytes every time, in the page's colours and fonts.
 
-Plots are drawn in a handful of stand-in colours, each of which becomes a variable of the page's style sheet, so that one
-plot suits a light page, a dark one and paper.
+Plots are drawn in a handful of stand-in colours, each of which becomes a variable of the page's style sheet, so that
+one plot suits a light page, a dark one and paper.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -36,7 +36,7 @@ HALO = "halo"
 _FONTS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif'
 _DROPPED = ("metadata", "title")
 _LONG_NUMBER = re.compile(r"(-?\d+\.\d\d)\d+")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": SALT,
     "svg.fonttype": "none",
     "text.parse_math": False,

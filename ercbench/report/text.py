@@ -52,6 +52,11 @@ def several(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def over(seeds: int) -> str:
+    """What a caption says of several seeds."""
+    return "; mean and standard deviation over seeds" if seeds > 1 else ""
+
+
 def shortened(word: str, most: int = 13) -> str:
     """A name that fits in a plot; characters that cannot be seen are dropped."""
     word = visible(word)

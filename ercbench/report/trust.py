@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ercbench.report.blocks import Beside, Figure, Mistake, Mistakes, Paragraph, Part, Table, Turn
@@ -30,12 +32,12 @@ def calibration(section: Section, system: System, name: str) -> Part:
     caption = f"How often predictions of each probability are right{pooled}; the small numbers count predictions"
     header = (">Mean probability", ">Right", ">Predictions")
     table = Table(f"Predictions in {BINS} bins of their probability", header, rows)
-    direction = "too sure" if found.confidence @ found.counts > found.right @ found.counts else "not sure enough"
+    said, right = (float(values @ found.counts / found.counts.sum()) for values in (found.confidence, found.right))
     text = (
-        f"Expected calibration error: {share(found.error)}. On the whole the system is {direction}: its predictions have a "
-        f"mean probability of {share(float(found.confidence @ found.counts / found.counts.sum()))}, and "
-        f"{share(float(found.right @ found.counts / found.counts.sum()))} are right. Probabilities here are the softmax of "
-        "the scores in the predictions file, which no training made to be probabilities."
+        f"Expected calibration error: {share(found.error)}. On the whole the system is "
+        f"{'too sure' if said > right else 'not sure enough'}: its predictions have a mean probability of "
+        f"{share(said)}, and {share(right)} are right. Probabilities here are the softmax of the scores in the "
+        "predictions file, which no training made to be probabilities."
     )
     figure = Figure(reliability(f"{name}-reliability", caption, found), caption, table)
     return Part("Calibration", [Paragraph(text), Beside(figure, (table,))])
@@ -47,7 +49,9 @@ def mistakes(section: Section, system: System, text: bool) -> Part:
     if section.gold is None:
         return Part(title, [Paragraph("Which predictions are mistakes needs the gold labels.", "note")])
     gold, words, first = section.gold.test, section.words, system.runs[0]
-    mean = np.mean([_in_order(run.probabilities, run.predictions.uids, first.predictions.uids) for run in system.runs], axis=0)
+    mean = np.mean(
+        [_in_order(run.probabilities, run.predictions.uids, first.predictions.uids) for run in system.runs], axis=0
+    )
     guess = mean.argmax(axis=1)  # (N,)
     rows = [
         (-float(mean[n, guess[n]]), uid, int(guess[n]))
@@ -69,7 +73,9 @@ def mistakes(section: Section, system: System, text: bool) -> Part:
     if not shown:
         return Part(title, [Paragraph("There are none: every prediction is right.")])
     mean_of = "; probabilities are means over seeds" if len(system.runs) > 1 else ""
-    return Part(title, [Mistakes(f"{len(shown)} of {several(len(rows), 'mistake')}, the most confident first{mean_of}", shown)])
+    return Part(
+        title, [Mistakes(f"{len(shown)} of {several(len(rows), 'mistake')}, the most confident first{mean_of}", shown)]
+    )
 
 
 def _in_order(array: np.ndarray, uids: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray:
@@ -80,7 +86,7 @@ def _in_order(array: np.ndarray, uids: tuple[str, ...], wanted: tuple[str, ...])
     return array[[place[uid] for uid in wanted]]
 
 
-def _wrong(system: System, gold: dict[str, int]) -> dict[str, int]:
+def _wrong(system: System, gold: Mapping[str, int]) -> dict[str, int]:
     """How many seeds got each utterance wrong."""
     found = dict.fromkeys(gold, 0)
     for run in system.runs:
@@ -95,5 +101,8 @@ def _turns(corpus: Corpus, uid: str) -> tuple[Turn, ...]:
         for number, utterance in enumerate(dialogue.utterances):
             if utterance.uid == uid:
                 before = dialogue.utterances[max(0, number - EARLIER) : number]
-                return (*(Turn(u.speaker, u.text) for u in before), Turn(utterance.speaker, utterance.text, target=True))
+                return (
+                    *(Turn(u.speaker, u.text) for u in before),
+                    Turn(utterance.speaker, utterance.text, target=True),
+                )
     return ()

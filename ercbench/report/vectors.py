@@ -1,4 +1,4 @@
-"""The vectors of a kept model: read, checked, compared with the label vectors, and laid out in a plane. No torch here."""
+"""The vectors of a kept model: read, checked, compared with the label vectors, and laid out in a plane."""
 
 from __future__ import annotations
 

@@ -8,18 +8,20 @@ import numpy as np
 
 from ercbench.report.blocks import Beside, Block, Figure, Paragraph, Part, Table
 from ercbench.report.gather import Floats, Section, System
+from ercbench.report.overview import weighted_f1
 from ercbench.report.plots import differences
 from ercbench.report.text import count, interval, probability, score, signed
 from ercbench.statistics import compare, holm, over_seeds
-from ercbench.report.overview import weighted_f1
 
 
 def versus(section: Section, name: str) -> Part:
     """A data set with two systems or more -> the part that sets them against the first."""
     first, *others = section.systems
-    blocks: list[Block] = [Paragraph(f"Each system against {first.name}, which was named first.")]
+    blocks: list[Block] = [Paragraph(f"Each system against {first.name}, the first one given.")]
     if mixed := _mixed(section):
-        blocks.append(Paragraph(f"They do not share a board: {mixed} differs. A difference may be due to that.", "note"))
+        blocks.append(
+            Paragraph(f"They do not share a board: {mixed} differs. A difference may be due to that.", "note")
+        )
     blocks += [_tests(first, others), *_right_and_wrong(section)] if section.gold else [_plain(first, others)]
     return Part("Against each other", [*blocks, _emotions(section, name)])
 
@@ -27,7 +29,7 @@ def versus(section: Section, name: str) -> Part:
 def _mixed(section: Section) -> str:
     """What systems that share a board have in common, and these have not."""
     records = [system.record for system in section.systems]
-    of = {
+    of: dict[str, set[str]] = {
         "the track": {record.track for record in records},
         "the context": {record.protocol.context for record in records},
         "the split that choices were made on": {record.protocol.selection_split for record in records},
@@ -47,10 +49,18 @@ def _tests(first: System, others: Sequence[System]) -> Table:
         )
         for other, one, p in zip(others, found, adjusted, strict=True)
     )  # fmt: skip
-    header = ("System", ">Difference", ">95% over dialogues", ">p bootstrap", ">p randomisation", ">p seeds", ">p adjusted")
+    header = (
+        "System",
+        ">Difference",
+        ">95% over dialogues",
+        ">p bootstrap",
+        ">p randomisation",
+        ">p seeds",
+        ">p adjusted",
+    )
     return Table(
-        f"Weighted F1 minus that of {first.name}, x 100; the last p is the largest of each row after Holm's correction over "
-        "this table",
+        f"Weighted F1 minus that of {first.name}, x 100; the last p is the largest of each row after Holm's correction "
+        "over this table",
         header,
         rows,
     )
@@ -96,15 +106,16 @@ def _right_and_wrong(section: Section) -> list[Block]:
 def _emotions(section: Section, name: str) -> Beside:
     """F1 per emotion of every system, and how far it lies from the first one's."""
     keys = tuple(section.systems[0].record.scores.test.per_class)
-    f1 = {
-        system.name: [system.mean(lambda test, key=key: test.per_class[key].f1) for key in keys]
-        for system in section.systems
-    }
+    f1 = {system.name: [system.f1(key) for key in keys] for system in section.systems}
     first, *others = f1
     series = {other: [b - a for a, b in zip(f1[first], f1[other], strict=True)] for other in others}
     header = ("Emotion", f">{first}", *(column for other in others for column in (f">{other}", ">difference")))
     rows = tuple(
-        (word, score(f1[first][i]), *(cell for other in others for cell in (score(f1[other][i]), signed(series[other][i]))))
+        (
+            word,
+            score(f1[first][i]),
+            *(cell for other in others for cell in (score(f1[other][i]), signed(series[other][i]))),
+        )
         for i, word in enumerate(section.words)
     )
     caption = f"F1 of each emotion minus that of {first}, x 100"
