@@ -157,15 +157,16 @@ def _labels(record: RunRecord, spec: DatasetSpec | None) -> LabelSet:
     return known if known and known.keys == keys else LabelSet.of({key: key for key in keys})
 
 
-def _check(path: Path, record: RunRecord, classes: int) -> None:
+def _check(path: Path, record: RunRecord, labels: LabelSet) -> None:
     """What is drawn must have the shape that the labels give it; `read_record` knows of no labels."""
-    training, tests = record.training.prototype_similarity, record.scores.test
-    similar = [training.before, training.after] if training else []
-    wrong = [
-        *(["scores.test.confusion"] if not _square([tests.confusion], classes) else []),
-        *(["training.prototype_similarity"] if not _square(similar, classes) else []),
-        *(["scores.dev.per_class"] if record.scores.dev.per_class.keys() != tests.per_class.keys() else []),
-    ]
+    scores, found, classes = record.scores, record.training.prototype_similarity, len(labels)
+    sound = {
+        "scores.test.confusion": _square([scores.test.confusion], classes),
+        "scores.test.per_class": scores.test.per_class.keys() == set(labels.keys),
+        "scores.dev.per_class": scores.dev.per_class.keys() == set(labels.keys),
+        "training.prototype_similarity": found is None or _square([found.before, found.after], classes),
+    }
+    wrong = [field for field, is_sound in sound.items() if not is_sound]
     if wrong:
         raise RecordError(
             f"{path}: {' and '.join(wrong)} must hold finite numbers for each of the {classes} labels. "
@@ -184,7 +185,7 @@ def _square(matrices: Sequence[Sequence[Sequence[float]]], size: int) -> bool:
 
 def _system(name: str, found: Sequence[Found], labels: LabelSet, gold: Gold | None) -> System:
     for path, record in found:
-        _check(path, record, len(labels))
+        _check(path, record, labels)
     runs = tuple(Run(path, record, recorded_predictions(path, record, labels)) for path, record in found)
     return System(name, runs, np.stack([_counts(run, gold) for run in runs]) if gold else None)
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def made_data(
     folder = root / name
     folder.mkdir(parents=True)
     labels = json.dumps(dict(words))  # JSON is YAML
-    manifest = [f"labels: {labels}", "licence: only for reading", "citation: nobody", "summary: made for tests"]
+    manifest = [f"labels: {labels}", "neutral: null", "licence: only for reading", "citation: nobody", "summary: made for tests"]
     manifest.append("files: {train: train.csv, dev: dev.csv, test: test.csv}")
     (folder / "dataset.yaml").write_text("\n".join(manifest) + "\n", encoding="utf-8")
     chance = np.random.default_rng(7)
@@ -166,7 +167,7 @@ def record_fields(data: Path, gold: Gold, predictions: Predictions, seed: int) -
             "resumed_after_epochs": [],
             "prototype_similarity": {"before": similar, "after": after},
         },
-        "scores": {"dev": scores, "test": scores},
+        "scores": {"dev": deepcopy(scores), "test": scores},
         "seconds": {},
         "started": "2026-01-01T00:00:00Z",
     }
