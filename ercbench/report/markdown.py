@@ -36,19 +36,12 @@ def render(report: Report) -> str:
 
 
 def _part(part: Part, level: int) -> Iterator[str]:
-    """A heading and what stands below it; a table that stood there already is not shown again."""
+    """A heading and what stands below it. A plot whose table stands there too adds nothing."""
     yield f"{'#' * level} {escape(part.title)}"
-    shown: list[Table] = []
     for block in part.blocks:
-        if isinstance(block, Table):
-            if block not in shown:
-                yield from _block(block)
-            shown.append(block)
-        elif isinstance(block, Figures):
-            for figure in block.figures:
-                if figure.table not in shown and figure.table not in part.blocks:
-                    yield _table(figure.table)
-                shown.append(figure.table)
+        if isinstance(block, Figures):
+            tables = {figure.table: None for figure in block.figures if figure.table not in part.blocks}
+            yield from map(_table, tables)
         else:
             yield from _block(block)
     for below in part.parts:

@@ -32,7 +32,13 @@ def made_data(
     folder = root / name
     folder.mkdir(parents=True)
     labels = json.dumps(dict(words))  # JSON is YAML
-    manifest = [f"labels: {labels}", "neutral: null", "licence: only for reading", "citation: nobody", "summary: made for tests"]
+    manifest = [
+        f"labels: {labels}",
+        "neutral: null",
+        "licence: only for reading",
+        "citation: nobody",
+        "summary: made for tests",
+    ]
     manifest.append("files: {train: train.csv, dev: dev.csv, test: test.csv}")
     (folder / "dataset.yaml").write_text("\n".join(manifest) + "\n", encoding="utf-8")
     chance = np.random.default_rng(7)
@@ -62,7 +68,10 @@ def made_run(results: Path, data: Path, seed: int = 0, right: float = 0.6, **cha
     predictions = guesses(gold, seed, right)
     text = format_predictions(predictions, gold.labels.keys)
     fields = record_fields(data, gold, predictions, seed)
-    fields["predictions"] = {"file": f"seed-{seed}.predictions.csv", "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    fields["predictions"] = {
+        "file": f"seed-{seed}.predictions.csv",
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
     for path, value in changes.items():
         *sections, field = path.split("__")
         place = fields

@@ -196,7 +196,9 @@ def test_right_and_wrong_are_counted_over_pairs_of_seeds(report: Report, talk: P
     gold = section.gold
     assert gold is not None
     first, second = section.systems
-    hits = [[run.predictions.scores.argmax(1) == list(gold.test.values()) for run in one.runs] for one in (first, second)]
+    hits = [
+        [run.predictions.scores.argmax(1) == list(gold.test.values()) for run in one.runs] for one in (first, second)
+    ]
     pairs = [(a & ~b).sum() for a in hits[0] for b in hits[1]]
     found = tables(part(data_part(report), "Against each other"))
     [row] = next(table for caption, table in found.items() if caption.startswith("Test utterances")).rows
@@ -221,9 +223,7 @@ def test_mistakes_are_the_most_confident_ones(talk: Path, runs: list[Path]) -> N
     assert gold is not None
     scores = [run.predictions.scores.astype(float) for run in section.systems[0].runs]
     mean = np.mean([np.exp(one) / np.exp(one).sum(1, keepdims=True) for one in scores], axis=0)
-    wrong = [
-        (-mean[n].max(), uid) for n, (uid, label) in enumerate(gold.test.items()) if mean[n].argmax() != label
-    ]
+    wrong = [(-mean[n].max(), uid) for n, (uid, label) in enumerate(gold.test.items()) if mean[n].argmax() != label]
     [found] = part(data_part(report_on(talk, *runs[:3])), "method@1", "Most confident mistakes").blocks
     assert isinstance(found, Mistakes)
     assert [one.uid for one in found.mistakes] == [uid for _, uid in sorted(wrong)[:20]]
