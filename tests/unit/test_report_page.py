@@ -233,7 +233,7 @@ def test_no_stand_in_colour_is_left(text: str) -> None:
 
 def test_the_same_input_gives_the_same_bytes(talk: Path, runs: list[Path], text: str) -> None:
     """Also where the reader has settings of matplotlib; nothing of this machine or hour is in the page."""
-    with mpl.rc_context({"font.size": 30, "svg.hashsalt": "other", "axes.facecolor": "red"}):
+    with mpl.rc_context({"font.size": 30, "axes.labelpad": 30, "svg.hashsalt": "other", "legend.markerscale": 3}):
         again = build(NO_PLUGINS, runs, talk.parent, True, lambda line: None)
     assert html.render(again) == text
     assert str(talk.parent) not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_calibration_is_what_a_loop_gives(predictions: list[tuple[float, bool]])
     """Ten bins of equal width; the error is the distance of each bin's means, weighted by what it holds."""
     found = calibration(np.array([p for p, _ in predictions]), np.array([r for _, r in predictions]))
     edges, bins = np.linspace(0, 1, 11), []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         held = [(p, r) for p, r in predictions if low < p <= high]
         if held:
             bins.append((sum(p for p, _ in held) / len(held), sum(r for _, r in held) / len(held), len(held)))
