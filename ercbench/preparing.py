@@ -20,23 +20,26 @@ from ercbench.errors import DataError
 from ercbench.fingerprints import Fingerprints
 from ercbench.gold import Gold, load_gold
 from ercbench.ports import Encoder
-from ercbench.progress import TRAINING_COST
+from ercbench.progress import TRAINING_COST, Reporter, Silent
 from ercbench.slices import slices
 from ercbench.types import SPLITS, Checkpoint, Corpus, Example, LabelSet, Split, Tokens
 
 
 class Clock:
-    """Seconds per stage: ``with clock("training"): ...``."""
+    """Seconds per stage: ``with clock("training"): ...``; `reporter` is told when one begins and ends."""
 
-    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+    def __init__(self, seconds: Mapping[str, float] | None = None, reporter: Reporter | None = None) -> None:
         self.seconds = dict(seconds or {})
+        self.reporter = reporter or Silent()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time one stage."""
+        self.reporter.stage_started(stage)
         begun = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - begun, 3)
+        self.reporter.stage_finished(stage, self.seconds[stage])
 
 
 @dataclass(frozen=True)

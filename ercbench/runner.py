@@ -52,7 +52,7 @@ def run(
         UsageError: another process is at this very run.
     """
     config, labels = prepared.config, prepared.corpus.labels
-    started, clock = datetime.now(UTC), Clock(prepared.seconds)
+    started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
     with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
         cell = _Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
@@ -78,6 +78,7 @@ def run(
         similarity = cell.similarity()
         with clock("scoring"):
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
+            cell.revealed = None  # before observers, who are plugins, are told that scoring is done
         outcome = {
             "training": {
                 **_training(prepared, trained, on_dev, kept),
