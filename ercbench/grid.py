@@ -138,7 +138,7 @@ def plan(catalog: Catalog, request: Request) -> Plan:
             prepared = prepare(catalog, config, request.data_dir, request.limit)
             finished = {seed: record for seed in request.seeds if (record := _finished(prepared, seed, request))}
         except ErcbenchError as error:
-            errors.append(error)
+            errors += error.errors if isinstance(error, Problems) else [error]
             continue
         done += list(finished.values())
         groups.append((prepared, tuple(seed for seed in request.seeds if seed not in finished)))
@@ -250,6 +250,8 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
     differing = config.differences(record.config)
     if record.dataset.fingerprint != prepared.corpus.fingerprint:
         differing.append("dataset.fingerprint")
+    if {file.sha256 for file in prepared.catalog.local} != {one.sha256 for one in record.plugins if one.sha256}:
+        differing.append("local plugins")
     if own := described(config.dataset):
         kept = record.dataset.own
         if kept is None or (kept.labels, kept.neutral) != (own.labels, own.neutral):

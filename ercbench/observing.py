@@ -9,9 +9,10 @@ from __future__ import annotations
 import copy
 import logging
 import random
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -177,7 +178,7 @@ class Observed:
     def _kept_apart(self, name: str, fatal: bool) -> Iterator[None]:
         """Whatever an observer does, the run goes on without it, unless that is to be `fatal`."""
         try:
-            with _same_random_numbers():
+            with _same_random_numbers(), redirect_stdout(sys.stderr):  # standard output may be read by a program
                 yield
         # Anything may go wrong inside somebody else's code; whatever it is must not stop the run.
         except (Exception, SystemExit) as error:

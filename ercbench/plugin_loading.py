@@ -5,7 +5,7 @@ Each is imported and asked what it offers in a thread of its own, for a limited 
 
 - ``ERCBENCH_PLUGINS=a,b`` loads the distributions a and b and no others, ``ERCBENCH_PLUGINS=-c`` all but c. What comes
   with ercbench itself is always loaded.
-- ``ERCBENCH_PLUGIN_SECONDS=60`` allows so many seconds per plugin instead of 10.
+- ``ERCBENCH_PLUGIN_SECONDS=60`` allows so many seconds per plugin instead of 10; ercbench's own take what they take.
 - ``ERCBENCH_STRICT_PLUGINS=1`` makes every problem an error.
 """
 
@@ -14,9 +14,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
@@ -119,12 +121,14 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, local: Sequence[Path
     sources = list(_installed()) if found is None else [_of_entry_point(point) for point in found]
     sources.sort(key=lambda source: (source.plugin.distribution, source.plugin.name))
     wanted, limit = _Choice(os.environ.get(CHOICE)), _seconds()
-    loaded = [
-        _load(source, limit) if wanted(source.plugin) else Loaded(replace(source.plugin, left_out=True))
-        for source in sources
-    ]
-    loaded += [Loaded(plugin) for plugin in wanted.missing()]
-    loaded += [_load(_of_file(path), limit) for path in dict.fromkeys(path.resolve() for path in local)]
+    files = [_of_file(path) for path in dict.fromkeys(path.resolve() for path in local)]
+    with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in a table or in JSON
+        loaded = [
+            _load(source, limit) if wanted(source.plugin) else Loaded(replace(source.plugin, left_out=True))
+            for source in sources
+        ]
+        loaded += [Loaded(plugin) for plugin in wanted.missing()]
+        loaded += [_load(file, limit) for file in files]
     return _without_repeats(loaded)
 
 
@@ -257,7 +261,7 @@ def _load(source: _Source, limit: float) -> Loaded:
     begun = time.perf_counter()
     thread = Thread(target=lambda: answer.append(_attempt(source)), name=f"load {source.plugin.name}", daemon=True)
     thread.start()
-    thread.join(limit)
+    thread.join(None if _normal(source.plugin.distribution) == OWN else limit)
     seconds = round(time.perf_counter() - begun, 3)
     if answer:
         return replace(answer[0], plugin=replace(answer[0].plugin, seconds=seconds))

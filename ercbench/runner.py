@@ -104,9 +104,10 @@ def cell_path(config: Config, seed: int, results: Path) -> Path:
 
 
 def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
-    """Where an unfinished run keeps its state: another value, another data set, another folder."""
+    """Where an unfinished run keeps its state: another value, data set or local plugin, another folder."""
     fingerprint = prepared.corpus.fingerprint.removeprefix("sha256:")[:8]
-    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}-seed-{seed}"
+    files = "".join(f"-{file.sha256[:8]}" for file in prepared.catalog.local if file.sha256)
+    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}{files}-seed-{seed}"
 
 
 class _Source:
@@ -307,7 +308,7 @@ def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) ->
         "dataset": _dataset(prepared),
         "track": config.track.name,
         "seed": seed,
-        "command": command(config, seed, prepared.limit),
+        "command": command(config, seed, prepared.limit, [file.distribution for file in prepared.catalog.local]),
         "overrides": dict(config.overrides),
         "config": dict(config.values),
         "protocol": {
