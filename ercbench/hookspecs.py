@@ -75,7 +75,7 @@ def ercbench_datasets() -> Sequence[DatasetSpec]:  # type: ignore[empty-body]
                     },
                     licence="CC-BY-4.0",
                     source="https://example.org/calls",
-                )
+                ),
             ]
     """
 
@@ -89,7 +89,7 @@ def ercbench_renderers() -> Sequence[RendererSpec]:  # type: ignore[empty-body]
         @hookimpl
         def ercbench_renderers():
             return [
-                RendererSpec(name="shouted", summary="In capitals", target="ercbench_shout.render:Shouted")
+                RendererSpec(name="shouted", summary="In capitals", target="ercbench_shout.render:Shouted"),
             ]
     """
 
@@ -104,8 +104,10 @@ def ercbench_encoders() -> Sequence[EncoderSpec]:  # type: ignore[empty-body]
         def ercbench_encoders():
             return [
                 EncoderSpec(
-                    name="letters", summary="Counts of letters, one layer", target="ercbench_letters.encoder:Letters"
-                )
+                    name="letters",
+                    summary="Counts of letters, one layer",
+                    target="ercbench_letters.encoder:Letters",
+                ),
             ]
     """
 
@@ -124,7 +126,7 @@ def ercbench_losses() -> Sequence[LossSpec]:  # type: ignore[empty-body]
                     summary="Cross-entropy that counts easy utterances less",
                     target="ercbench_focal.loss:FocalLoss",
                     reference="Lin et al. 2017, equation 4",
-                )
+                ),
             ]
     """
 
@@ -139,8 +141,10 @@ def ercbench_classifiers() -> Sequence[ClassifierSpec]:  # type: ignore[empty-bo
         def ercbench_classifiers():
             return [
                 ClassifierSpec(
-                    name="nearest-mean", summary="Nearest class mean", target="ercbench_mean.classifier:Nearest"
-                )
+                    name="nearest-mean",
+                    summary="Nearest class mean",
+                    target="ercbench_mean.classifier:Nearest",
+                ),
             ]
     """
 
@@ -158,7 +162,7 @@ def ercbench_tracks() -> Sequence[TrackSpec]:  # type: ignore[empty-body]
                     name="phone",
                     summary="Sized for a phone: short prompts, one epoch",
                     values={"encoder.max_tokens": 64, "context.past": 2, "training.epochs": 1},
-                )
+                ),
             ]
     """
 
@@ -179,7 +183,7 @@ def ercbench_recipes() -> Sequence[Recipe]:  # type: ignore[empty-body]
                     reference="ours; see the package's README",
                     base="eacl",
                     values={"losses.cross-entropy": None, "losses.focal.weight": 1.0},
-                )
+                ),
             ]
     """
 
@@ -193,7 +197,7 @@ def ercbench_trackers() -> Sequence[TrackerSpec]:  # type: ignore[empty-body]
         @hookimpl
         def ercbench_trackers():
             return [
-                TrackerSpec(name="bell", summary="Rings when a run is over", target="ercbench_bell.tracker:Bell")
+                TrackerSpec(name="bell", summary="Rings when a run is over", target="ercbench_bell.tracker:Bell"),
             ]
     """
 

@@ -6,7 +6,8 @@ everything has been predicted, unless the recipe says that it chooses on test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,9 +77,8 @@ def run(
         if keep_model:  # before the labels of test are read: a plugin's code writes its state here
             models.keep(path, cell.model, candidates[kept], (test, prototypes), records.sha256_of(text))
         similarity = cell.similarity()
-        with clock("scoring"):
+        with clock("scoring"), cell.letting_go():
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
-            cell.revealed = None  # before observers, who are plugins, are told that scoring is done
         outcome = {
             "training": {
                 **_training(prepared, trained, on_dev, kept),
@@ -239,6 +239,14 @@ class _Cell:
     def gold(self, split: Split) -> Mapping[str, int]:
         """Label index by uid; those of test are read when they are first asked for."""
         return self.reveal().test if split == "test" else self.prepared.gold[split]
+
+    @contextmanager
+    def letting_go(self) -> Iterator[None]:
+        """Keep no labels of test, however this ends: then observers, who are plugins, are told of it."""
+        try:
+            yield
+        finally:
+            self.revealed = None
 
     def reveal(self) -> Gold:
         """The gold labels of test."""
