@@ -17,10 +17,10 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -118,7 +118,8 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, local: Sequence[Path
     Raises:
         UsageError: a local file is not there or cannot be a module, or a variable of the environment is not acceptable.
     """
-    sources = list(_installed()) if found is None else [_of_entry_point(point) for point in found]
+    points = entry_points(group=hookspecs.GROUP) if found is None else found
+    sources = [_of_entry_point(point) for point in points]
     sources.sort(key=lambda source: (source.plugin.distribution, source.plugin.name))
     wanted, limit = _Choice(os.environ.get(CHOICE)), _seconds()
     files = [_of_file(path) for path in dict.fromkeys(path.resolve() for path in local)]
@@ -152,35 +153,10 @@ def described(error: BaseException) -> str:
 # ------------------------------------------------------------------------------------------------- finding
 
 
-def _installed() -> Iterator[_Source]:
-    """Every installed plugin.
-
-    Not `importlib.metadata.entry_points`: one distribution whose metadata are damaged would stop it.
-    """
-    seen = set()
-    for distribution in distributions():
-        try:
-            text = distribution.read_text("entry_points.txt") or ""
-        except (OSError, ValueError):  # nothing that could be an entry point of ours
-            continue
-        if f"[{hookspecs.GROUP}]" not in text:
-            continue
-        name, version = _identity(distribution)
-        if _normal(name) in seen:  # a second copy further back on the path, which Python would not import either
-            continue
-        seen.add(_normal(name))
-        try:
-            points = [point for point in distribution.entry_points if point.group == hookspecs.GROUP]
-        except Exception as error:
-            problem = f"its entry_points.txt cannot be read: {type(error).__name__}: {error}. Install it again"
-            yield _Source(Plugin(name, version, "unknown", "unknown"), _failing(problem))
-            continue
-        for point in points:
-            yield _Source(Plugin(name, version, point.name, point.value), point.load)
-
-
-def _identity(distribution: Distribution) -> tuple[str, str]:
-    """Name and version, as far as its metadata are there."""
+def _identity(distribution: Distribution | None) -> tuple[str, str]:
+    """Name and version, as far as its metadata are there; an installation that broke off leaves none."""
+    if distribution is None:
+        return "unknown", "unknown"
     try:
         return distribution.name or "unknown", distribution.version or "unknown"
     except Exception:  # broken metadata fail in many ways; the plugin itself may still be sound
@@ -188,20 +164,13 @@ def _identity(distribution: Distribution) -> tuple[str, str]:
 
 
 def _of_entry_point(point: EntryPoint) -> _Source:
-    name, version = _identity(point.dist) if point.dist else ("unknown", "unknown")
+    name, version = _identity(point.dist)
     return _Source(Plugin(name, version, point.name, point.value), point.load)
 
 
 def _of_file(path: Path) -> _Source:
     file = load_file(path)
     return _Source(Plugin(path.name, "local file", path.stem, path.stem, sha256=file.sha256), file.load)
-
-
-def _failing(problem: str) -> Callable[[], Any]:
-    def load() -> Any:
-        raise PluginError(problem)
-
-    return load
 
 
 def _normal(name: str) -> str:
