@@ -231,7 +231,7 @@ def hooks() -> str:
     for name in names:
         about, _, example = (inspect.getdoc(getattr(hookspecs, name)) or "").partition("\n\nExample::\n\n")
         arguments = inspect.signature(getattr(hookspecs, name))
-        lines += [f"## `{name}`", "", "```python", f"def {name}{arguments}".replace("'", ""), "```", ""]
+        lines += [f"## `{name}`", "", "```python", f"def {name}{arguments}: ...".replace("'", ""), "```", ""]
         lines += [line for paragraph in about.split("\n\n") for line in (_prose(paragraph), "")]
         lines += ["```python", inspect.cleandoc(example), "```", ""]
     lines += ["## What observers are given", ""]

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import keyword
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.abc import InspectLoader
 from pathlib import Path
@@ -54,6 +55,19 @@ class _Loader(InspectLoader):
         return self.source_to_code(self._file.source, str(self._file.path))
 
 
+def load_files(paths: Sequence[Path]) -> list[LocalFile]:
+    """Read plugins' files, each once.
+
+    Raises:
+        UsageError: one is not there, its name cannot be that of a module, or two have the same name.
+    """
+    different = list(dict.fromkeys(path.resolve() for path in paths))
+    names = [path.name for path in different]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"--plugin: two files have the same name. Got {', '.join(sorted(repeated))}. Rename one.")
+    return [load_file(path) for path in different]
+
+
 def load_file(path: Path) -> LocalFile:
     """Read a plugin's file.
 
@@ -81,9 +95,11 @@ def load_file(path: Path) -> LocalFile:
 
 
 def _taken_by(name: str) -> str | None:
-    """Where a module of this name comes from, None where there is none."""
+    """Where a module of this name comes from, None where there is none but perhaps an earlier local plugin."""
     if name in sys.modules:
-        return getattr(sys.modules[name], "__file__", None) or "built in"
+        there = sys.modules[name]
+        earlier = isinstance(getattr(there.__spec__, "loader", None), _Loader)
+        return None if earlier else getattr(there, "__file__", None) or "built in"
     spec = importlib.util.find_spec(name)
     if spec is None:
         return None

@@ -29,7 +29,7 @@ import pluggy
 
 from ercbench import hookspecs
 from ercbench.errors import PluginError, UsageError
-from ercbench.local_plugins import load_file
+from ercbench.local_plugins import LocalFile, load_files
 from ercbench.specs import (
     ClassifierSpec,
     DatasetSpec,
@@ -122,7 +122,7 @@ def load_plugins(found: Iterable[EntryPoint] | None = None, local: Sequence[Path
     sources = [_of_entry_point(point) for point in points]
     sources.sort(key=lambda source: (source.plugin.distribution, source.plugin.name))
     wanted, limit = _Choice(os.environ.get(CHOICE)), _seconds()
-    files = [_of_file(path) for path in dict.fromkeys(path.resolve() for path in local)]
+    files = [_of_file(file) for file in load_files(local)]
     with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in a table or in JSON
         loaded = [
             _load(source, limit) if wanted(source.plugin) else Loaded(replace(source.plugin, left_out=True))
@@ -168,8 +168,8 @@ def _of_entry_point(point: EntryPoint) -> _Source:
     return _Source(Plugin(name, version, point.name, point.value), point.load)
 
 
-def _of_file(path: Path) -> _Source:
-    file = load_file(path)
+def _of_file(file: LocalFile) -> _Source:
+    path = file.path
     return _Source(Plugin(path.name, "local file", path.stem, path.stem, sha256=file.sha256), file.load)
 
 
