@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy")
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "sklearn",
+    "pandas",
+    "accelerate",
+    "scipy",
+    "wandb",
+    "mlflow",
+    "tensorboard",
+    "trackio",
+)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +28,7 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate",
         ["--help"],
         ["list", "recipes"],
         ["list", "losses", "--json"],
+        ["list", "trackers"],
         ["plugin", "list"],
         ["run", "--help"],
         ["data", "fetch", "--help"],

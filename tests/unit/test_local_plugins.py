@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import ercbench
 from ercbench import grid, models
 from ercbench.catalog import load_catalog, load_with_files
 from ercbench.cli import cli, main
@@ -175,3 +176,17 @@ def test_a_model_needs_the_file_it_was_made_with(run: Callable[..., RunRecord], 
     for files in ([], [file]):
         with pytest.raises(RecordError, match=r"Give the same files with --plugin: my_loss\.py \(sha256 "):
             models.load(load_catalog(local=files), path)
+
+
+def test_files_and_trackers_from_python(tiny_checkpoint: Callable[[str], Path], file: Path, tmp_path: Path) -> None:
+    """``ercbench.run`` takes both; trackers by name, or with settings."""
+    overrides = {"encoder.checkpoint": str(tiny_checkpoint("bert")), "training.epochs": 0}
+    given: list[Any] = ["jsonl", ["jsonl"], {"jsonl": {"folder": str(tmp_path / "here")}}]
+    for number, trackers in enumerate(given):
+        [record] = ercbench.run(
+            "mine", dataset="meld-sample", track="mini", overrides=overrides, limit=3, device="cpu", keep_model=False,
+            results=tmp_path / str(number), trackers=trackers, plugins=[file],
+        )  # fmt: skip
+        folder = tmp_path / "here" if number == 2 else tmp_path / str(number) / "tracking" / "jsonl"
+        lines = (folder / "meld-sample" / "mini" / "mine@1" / "seed-0.jsonl").read_text().splitlines()
+        assert json.loads(lines[-1])["figures"]["final/test_weighted_f1"] == record.scores.test.weighted_f1
