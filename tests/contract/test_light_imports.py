@@ -7,7 +7,20 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy", "matplotlib")
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "sklearn",
+    "pandas",
+    "accelerate",
+    "scipy",
+    "matplotlib",
+    "wandb",
+    "mlflow",
+    "tensorboard",
+    "trackio",
+)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +29,7 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate",
         ["--help"],
         ["list", "recipes"],
         ["list", "losses", "--json"],
+        ["list", "trackers"],
         ["plugin", "list"],
         ["run", "--help"],
         ["data", "fetch", "--help"],
