@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from ercbench.comparing import Compared, Pair, Row
     from ercbench.statistics import Interval
 
@@ -100,35 +103,43 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 
 def _show(compared: Sequence[Compared], notes: Sequence[str]) -> None:
-    """The tables for a person. Names come from records, so they are text and never markup."""
+    """The tables for a person."""
     from rich.console import Console
-    from rich.text import Text
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     for one in compared:
-        console.print(Text(f"{one.task}, data version {one.task.version}, {one.task.fingerprint[:19]}", style="bold"))
+        head = f"{one.task}, data version {one.task.version}, {one.task.fingerprint[:19]}"
+        console.print(_text(head, "bold"))
         console.print(_table(("System", "Weighted F1", "Over test dialogues", "Seeds", "Deviation", "Over seeds"),
                              [_cells(row) for row in one.rows]))  # fmt: skip
         console.print(_table(("Pair", "Difference", "95 % interval", "p bootstrap", "p randomis.", "p seeds", "p Holm"),
                              [_pair_cells(pair) for pair in one.pairs]))  # fmt: skip
         for pair in one.pairs:
-            console.print(Text(pair.sentence))
+            console.print(_text(pair.sentence))
         console.print()
     for note in notes:
-        console.print(Text(f"Note: {note}"))
+        console.print(_text(f"Note: {note}"))
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=box.SIMPLE)
     for number, name in enumerate(header):
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(_text(cell) for cell in row))
     return table
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Names come from records: they are never markup, and nothing that a terminal obeys."""
+    from rich.text import Text
+
+    from ercbench.leaderboard.markdown import visible
+
+    return Text(visible(words), style)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
