@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ercbench.reading import Row, group_rows, parse_rows, read_text
     from ercbench.records import RunRecord
     from ercbench.specs import (
+        CheckpointFacts,
         ClassifierSpec,
         DatasetSpec,
         EncoderSpec,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         SplitCounts,
         SplitFile,
         TrackSpec,
+        TrainingData,
     )
     from ercbench.transformer import states_at
     from ercbench.types import (
@@ -82,6 +84,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Candidate",
     "Checkpoint",
     "CheckpointError",
+    "CheckpointFacts",
     "Classifier",
     "ClassifierSpec",
     "ColumnReader",
@@ -127,6 +130,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "SplitFile",
     "Tokens",
     "TrackSpec",
+    "TrainingData",
     "TrainingError",
     "Utterance",
     "group_rows",

@@ -19,6 +19,7 @@ import pluggy
 from ercbench import hookspecs
 from ercbench.errors import PluginError, UnknownName
 from ercbench.specs import (
+    CheckpointFacts,
     ClassifierSpec,
     DatasetSpec,
     EncoderSpec,
@@ -38,6 +39,7 @@ KINDS: dict[str, type[Spec]] = {
     "encoders": EncoderSpec,
     "losses": LossSpec,
     "classifiers": ClassifierSpec,
+    "checkpoints": CheckpointFacts,
     "tracks": TrackSpec,
     "recipes": Recipe,
 }

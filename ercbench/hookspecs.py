@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pluggy
 
 from ercbench.specs import (
+    CheckpointFacts,
     ClassifierSpec,
     DatasetSpec,
     EncoderSpec,
@@ -51,6 +52,11 @@ def ercbench_losses() -> Sequence[LossSpec]:  # type: ignore[empty-body]
 @hookspec
 def ercbench_classifiers() -> Sequence[ClassifierSpec]:  # type: ignore[empty-body]
     """Classifiers: how vectors become emotions. Since API level 1."""
+
+
+@hookspec
+def ercbench_checkpoints() -> Sequence[CheckpointFacts]:  # type: ignore[empty-body]
+    """What is known of encoders' weights, such as the data sets they were trained on. Since API level 1."""
 
 
 @hookspec

@@ -6,7 +6,7 @@ import json
 
 import click
 
-KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "tracks", "recipes")
+KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "checkpoints", "tracks", "recipes")
 
 
 @click.command("list")
@@ -33,7 +33,7 @@ def list_(kind: str, as_json: bool) -> None:
             "distribution": entry.plugin.distribution,
             **{
                 field: getattr(entry.spec, field)
-                for field in ("version", "ranked", "reference", "needs_training")
+                for field in ("version", "ranked", "reference", "needs_training", "checkpoints")
                 if hasattr(entry.spec, field)
             },
         }

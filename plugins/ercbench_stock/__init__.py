@@ -1,13 +1,13 @@
 """The stock plugin: data sets and their readers, the sample corpora, tracks, and parts that belong to no one method.
 
-Reading order: ``datasets.py`` and ``readers/``, ``tracks.py``, ``losses.py``, ``classifiers.py``.
+Reading order: ``datasets.py`` and ``readers/``, ``checkpoints.py``, ``tracks.py``, ``losses.py``, ``classifiers.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ercbench import ClassifierSpec, DatasetSpec, LossSpec, TrackSpec, hookimpl
+from ercbench import CheckpointFacts, ClassifierSpec, DatasetSpec, LossSpec, TrackSpec, hookimpl
 
 ERCBENCH_API = 1
 
@@ -34,6 +34,14 @@ def ercbench_classifiers() -> Sequence[ClassifierSpec]:
     from ercbench_stock.parts import CLASSIFIERS
 
     return CLASSIFIERS
+
+
+@hookimpl
+def ercbench_checkpoints() -> Sequence[CheckpointFacts]:
+    """Encoders on the hub whose weights have seen a data set of the benchmark."""
+    from ercbench_stock.checkpoints import CHECKPOINTS
+
+    return CHECKPOINTS
 
 
 @hookimpl
