@@ -175,7 +175,9 @@ def test_written_files_may_be_read_by_everybody(tmp_path: Path) -> None:
 def test_an_unknown_schema_version_is_refused(tmp_path: Path, version: object) -> None:
     """A record of a newer ercbench is not guessed at; the message says which versions are meant."""
     path = written(tmp_path, {**record_data(), "schema_version": version, "a_field_of_the_future": 1})
-    with pytest.raises(RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3. Update"):
+    with pytest.raises(
+        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3. Update"
+    ):
         records.read_record(path)
 
 
