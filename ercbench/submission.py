@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ercbench import __version__
-from ercbench.errors import ErcbenchError, Problems, RecordError, UsageError
+from ercbench.errors import DataError, ErcbenchError, Problems, RecordError, UsageError
 from ercbench.gold import sibling
-from ercbench.leaderboard.markdown import code_block, escape, points, render, table
+from ercbench.leaderboard.markdown import code_block, joined, points, render, table
 from ercbench.records import write_atomically
 from ercbench.verification import Finding, FolderReport, Verifier, verify_folder
 from ercbench.verification.folder import RECORD
@@ -91,9 +91,9 @@ def page(manifest: Manifest) -> str:
     header = ("Recipe", "Data set", "Track", "Context", ">Seed", ">Test weighted F1", "Not ranked, because")
     plugins = [(plugin.distribution, plugin.version) for plugin in manifest.plugins]
     contaminated = dict.fromkeys(sentence for record in manifest.records for sentence in record.contamination)
-    submitter = [escape(value) for value in (manifest.submitter.name, manifest.submitter.contact) if value]
+    submitter = [value for value in (manifest.submitter.name, manifest.submitter.contact) if value]
     values = {
-        "submitter": ", ".join(submitter),
+        "submitter": joined(submitter),
         "made_with": manifest.made_with,
         "records": table(header, records),
         "plugins": table(("Distribution", "Version"), plugins),
@@ -128,7 +128,9 @@ def _records(runs: Sequence[Path]) -> list[tuple[Path, str]]:
         try:
             for results, file in _records_of(run):
                 if found.setdefault(file, results) != results:
-                    raise UsageError(f"Two records of one cell. Got {file} in {found[file]} and in {results}. Name one.")
+                    raise UsageError(
+                        f"Two records of one cell. Got {file} in {found[file]} and in {results}. Name one."
+                    )
         except UsageError as error:
             errors.append(error)
     if errors:
@@ -140,7 +142,9 @@ def _records_of(run: Path) -> Iterator[tuple[Path, str]]:
     """One argument -> its records."""
     path = run.absolute()
     if path.is_dir():
-        names = [entry.path for entry in walk(path.parent, path.name) if RECORD.fullmatch(entry.path.rpartition("/")[2])]
+        names = [
+            entry.path for entry in walk(path.parent, path.name) if RECORD.fullmatch(entry.path.rpartition("/")[2])
+        ]
         paths = [path.parent / name for name in names]
     else:
         paths = [path] if path.is_file() and RECORD.fullmatch(path.name) else []
@@ -202,8 +206,6 @@ def _refuse(report: FolderReport) -> None:
         lines = [f"Nothing was packed: {len(faults)} fault{'' if len(faults) == 1 else 's'}."]
         raise RecordError("\n".join([*lines, *(f"- {fault}" for fault in faults)]))
     if open_:
-        from ercbench.errors import DataError
-
         lines = [f"Nothing was packed: the scores of {len(open_)} records could not be computed again."]
         raise DataError("\n".join([*lines, *(f"- {one}" for one in open_)]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 ROWS = 100
 """Records that are shown in the table; of more, only those that have something to be said of them."""
+
+PLAIN_WIDTH = 160
+"""Columns of the table where nothing tells how wide the output is."""
 
 
 @click.command()
@@ -93,7 +97,8 @@ def _show(report: FolderReport) -> None:
     shown = [one for one in report.records if len(report.records) <= ROWS or one.findings]
     for checked in shown:
         table.add_row(*(Text(cell, no_wrap=False, overflow="fold") for cell in _row(checked)))
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    Console(markup=False, highlight=False, emoji=False, width=width).print(table)
     for title, lines in (
         ("Wrong", list(map(str, report.of("fault")))),
         ("Could not be verified", _by_data(report)),

@@ -163,6 +163,8 @@ def _training(subject: Subject) -> Iterator[Finding]:
     for field, (recorded, found) in claims.items():
         if recorded != found:
             yield fault(subject.file, field, "It is not what the rest of the record says.", AGAIN, recorded, found)
+    if sealed is None and training.epochs and config.get("selection.seal_test"):
+        yield note(subject.file, "training.sealed", "Nothing is sealed, though selection.seal_test asks for it.")
 
 
 def _chosen(subject: Subject) -> Iterator[Finding]:
@@ -179,7 +181,9 @@ def _chosen(subject: Subject) -> Iterator[Finding]:
             yield fault(subject.file, "training.chosen_epoch", what, AGAIN, training.chosen_epoch, best)
     states = training.candidates_dev_weighted_f1
     if not states:
-        yield fault(subject.file, "training.candidates_dev_weighted_f1", "A classifier has a state at least.", AGAIN, states)
+        yield fault(
+            subject.file, "training.candidates_dev_weighted_f1", "A classifier has a state at least.", AGAIN, states
+        )
         return
     yield from _chosen_state(subject, states)
 
@@ -191,7 +195,9 @@ def _chosen_state(subject: Subject, states: Sequence[float]) -> Iterator[Finding
         ties = "test" if subject.record.config.get("selection.ties") == "test" else "first"
         best = choose(Selection(ties=ties), states, _untold) + 1
     except _Untold:
-        yield note(subject.file, field, "States that tie on dev were told apart by test. It cannot be checked here.", chosen)
+        yield note(
+            subject.file, field, "States that tie on dev were told apart by test. It cannot be checked here.", chosen
+        )
         best = chosen if chosen <= len(states) else len(states)
     if chosen != best:
         yield fault(subject.file, field, "It is not the first of the best on dev.", AGAIN, chosen, best)

@@ -118,7 +118,9 @@ def _strays(entries: Sequence[Entry], checked: Sequence[Checked], submission: bo
     )
     for entry in entries:
         if entry.kind == "link":
-            yield fault(entry.path, "the file", "It is a symbolic link, which may lead anywhere.", "Put the file there.")
+            yield fault(
+                entry.path, "the file", "It is a symbolic link, which may lead anywhere.", "Put the file there."
+            )
         elif entry.kind != "file":
             yield fault(entry.path, "the file", f"It is a {entry.kind}.".replace("a no ", "no "), STRAY)
 
@@ -136,8 +138,8 @@ def _twice(checked: Sequence[Checked]) -> Iterator[Finding]:
     for files in cells.values():
         for file in files[1:]:
             fix = "Remove all but one, or give each the seed it ran with."
-            yield fault(file, "seed", "Another record is of the same recipe, data set, track and seed.", fix, file, files[0])
+            yield fault(file, "seed", f"{files[0]} is of the same recipe, data set, track and seed.", fix)
     for files in predictions.values():
         for file in files[1:]:
-            what = "Another record has the very same predictions, which two runs that train hardly ever have."
-            yield note(file, "predictions.sha256", what, file, files[0])
+            what = f"{files[0]} has the very same predictions, which two runs that train hardly ever have."
+            yield note(file, "predictions.sha256", what)

@@ -71,10 +71,10 @@ def _packaged(subject: Subject, catalog: Catalog) -> Iterator[Finding]:
     """Weights that came in a package are those that the track names."""
     encoder = subject.record.encoder
     for copy in catalog.packaged_checkpoints():
-        if (copy.name, encoder.sha256) != (encoder.checkpoint, copy.sha256) and encoder.checkpoint == copy.name:
-            if encoder.origin.startswith(f"package {copy.distribution} "):
-                what = f"It is not that of the weights in {copy.distribution}."
-                yield fault(subject.file, "encoder.sha256", what, AGAIN, encoder.sha256, copy.sha256)
+        packaged = copy.name == encoder.checkpoint and encoder.origin.startswith(f"package {copy.distribution} ")
+        if packaged and copy.sha256 != encoder.sha256:
+            what = f"It is not that of the weights in {copy.distribution}."
+            yield fault(subject.file, "encoder.sha256", what, AGAIN, encoder.sha256, copy.sha256)
 
 
 def _recipe(subject: Subject, catalog: Catalog) -> Iterator[Finding]:
@@ -107,7 +107,9 @@ def _values(subject: Subject, catalog: Catalog, config: Config) -> Iterator[Find
     record = subject.record
     fix = "A run with other values needs them in overrides, where --set puts them. Run the record's command again."
     for path in config.differences(record.config):
-        what = f"It is not what recipe {config.recipe.name}@{config.recipe.version} comes to on this data set and track."
+        what = (
+            f"It is not what recipe {config.recipe.name}@{config.recipe.version} comes to on this data set and track."
+        )
         yield fault(
             subject.file, f"config.{path}", what, fix, record.config.get(path, "nothing"),
             config.values.get(path, "nothing"),
@@ -115,7 +117,9 @@ def _values(subject: Subject, catalog: Catalog, config: Config) -> Iterator[Find
     wanted = sorted(plugin.distribution for plugin in plugins(catalog, config))
     found = sorted(plugin.distribution for plugin in record.plugins)
     if wanted != found:
-        yield fault(subject.file, "plugins", "They are not those that offer the parts of the run.", AGAIN, found, wanted)
+        yield fault(
+            subject.file, "plugins", "They are not those that offer the parts of the run.", AGAIN, found, wanted
+        )
 
 
 def _unresolved(subject: Subject, error: Exception) -> Iterator[Finding]:

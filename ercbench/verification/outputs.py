@@ -94,7 +94,9 @@ def _scores(
     """Rows -> scores (N, C), or None where there is not a finite one for every label in every row."""
     findings = []
     if list(header) != ["uid", *keys]:
-        findings.append(fault(file, "header", "It is not uid and the labels in their order.", AGAIN, header, ["uid", *keys]))
+        findings.append(
+            fault(file, "header", "It is not uid and the labels in their order.", AGAIN, header, ["uid", *keys])
+        )
     findings += few(_cells(file, rows, keys))
     if findings or not rows:
         return None, findings or [fault(file, "the file", "It has no rows.")]

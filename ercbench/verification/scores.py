@@ -1,4 +1,4 @@
-"""The scores of a record, computed again: from its predictions and the gold labels, or from its own confusion counts."""
+"""The scores of a record, computed again: from predictions and gold labels, or from its own confusion counts."""
 
 from __future__ import annotations
 

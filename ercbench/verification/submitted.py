@@ -23,7 +23,6 @@ from ercbench.verification.untrusted import RECORD_BYTES, TABLE_BYTES, Unreadabl
 MANIFEST, README = "manifest.json", "README.md"
 TOP = (MANIFEST, README, "records")
 """What a submission holds beside its records, and nothing else."""
-MANIFEST_VERSION = 1
 PACK = "Pack the runs again: ercbench submit RUN... --to DIR."
 
 
@@ -65,7 +64,7 @@ class ListedRecord(_Frozen):
 class Manifest(_Frozen):
     """What ``manifest.json`` holds."""
 
-    schema_version: Literal[1] = MANIFEST_VERSION
+    schema_version: Literal[1] = 1
     made_with: str
     submitter: Submitter = Submitter()
     records: tuple[ListedRecord, ...]
@@ -162,7 +161,10 @@ def _files(folder: Path, files: Sequence[str], manifest: Manifest) -> Iterator[F
         except Unreadable as error:
             yield fault(path, "the file", f"It {error}.", PACK)
     yield from _compared({one.path: one.model_dump(mode="json") for one in manifest.files}, there, "files")
-    for name, entries in (("files", [one.path for one in manifest.files]), ("records", [r.file for r in manifest.records])):
+    for name, entries in (
+        ("files", [one.path for one in manifest.files]),
+        ("records", [r.file for r in manifest.records]),
+    ):
         if len(set(entries)) < len(entries):
             yield fault(MANIFEST, name, "It lists something twice.", PACK)
 

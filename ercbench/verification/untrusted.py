@@ -103,7 +103,9 @@ def parse_json(content: bytes) -> Mapping[str, object]:
         Unreadable: it is anything else.
     """
     try:
-        found = json.loads(decode(content), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_each_once)
+        found = json.loads(
+            decode(content), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_each_once
+        )
     except RecursionError:
         raise Unreadable(_too_deep()) from None
     except ValueError as error:

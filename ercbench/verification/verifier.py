@@ -1,4 +1,4 @@
-"""One record: every check, in order, against itself, the plugins, its files, and the gold labels where they are here."""
+"""One record: every check, in order: itself, the plugins, its files, and the gold labels where they are here."""
 
 from __future__ import annotations
 
@@ -135,7 +135,9 @@ class Verifier:
         here = self._here[key]
         if isinstance(here, str):
             what = f"The scores could not be computed again. {here}"
-            return unverified(subject.file, "dataset.name", what, f"Bring the data, or name them with --data-dir. {WITHOUT}")
+            return unverified(
+                subject.file, "dataset.name", what, f"Bring the data, or name them with --data-dir. {WITHOUT}"
+            )
         other = here.gold.corpus
         if other.fingerprint != wanted.fingerprint and other.version != wanted.version:
             what = f"The scores could not be computed again: version {other.version!r} is here, not {wanted.version!r}."
@@ -144,8 +146,10 @@ class Verifier:
 
 
 def verify_record(path: Path, verifier: Verifier) -> list[Finding]:
-    """The record at ``RESULTS/records/.../seed-<n>.json`` -> what is to be said of it; no fault and nothing unverified
-    among it means that its scores were computed again and are right, unless the verifier works without data.
+    """The record at ``RESULTS/records/.../seed-<n>.json`` -> what is to be said of it.
+
+    No fault and nothing unverified among it means that its scores were computed again and are right, unless the
+    verifier works without data.
 
     Raises:
         UsageError: the path has no results folder above it.
@@ -165,15 +169,16 @@ def _same_data(subject: Subject, here: Here) -> Iterator[Finding]:
     same = wanted.fingerprint == corpus.fingerprint
     fix = "Bring the data that the record names, or run its command again on these."
     labelled = {split: len(data.gold(corpus, split)) for split in SPLITS}
-    content = {
+    content: dict[str, tuple[object, object]] = {
         "fingerprint": (wanted.fingerprint, corpus.fingerprint),
         "version": (wanted.version, corpus.version),
         "utterances": (dict(sorted(wanted.utterances.items())), dict(sorted(labelled.items()))),
     }
     if wanted.split_fingerprints:
         recorded = wanted.split_fingerprints
-        splits = dict.fromkeys((*recorded, *prints.splits))
-        content |= {f"split_fingerprints.{s}": (recorded.get(s), dict(prints.splits).get(s)) for s in splits}
+        here_of = {str(split): print_ for split, print_ in prints.splits.items()}
+        both = dict.fromkeys((*recorded, *here_of))
+        content |= {f"split_fingerprints.{split}": (recorded.get(split), here_of.get(split)) for split in both}
     if wanted.own is not None:
         of_record = [list(wanted.own.labels), wanted.own.neutral]
         content["own.labels"] = of_record, [list(corpus.labels.keys), corpus.labels.neutral]
@@ -210,7 +215,7 @@ def _again(subject: Subject, here: Here, found: Outputs) -> tuple[list[Finding],
 
 
 def _dev(subject: Subject, here: Here) -> Iterator[Finding]:
-    """What can be told of dev, whose predictions no record has: how many utterances carry each label, and the slices."""
+    """What can be told of dev, whose predictions no record has: utterances per label and per slice."""
     dev, gold = subject.record.scores.dev, here.gold
     labelled = data.gold(gold.corpus, "dev")
     for label in gold.labels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,10 @@ def record(results: Path, cell: Cell | None = None) -> Path:
     sealed = _sealed(corpus, found["test"]) if cell.sealed else None
     values = _values(catalog, cell, spec, corpus)
     candidates = [scores["dev"]["weighted_f1"], scores["dev"]["weighted_f1"] / 2]
-    values["training"] |= {"candidates_dev_weighted_f1": candidates, "sealed": _named(f"seed-{cell.seed}.sealed.csv", sealed)}
+    values["training"] |= {
+        "candidates_dev_weighted_f1": candidates,
+        "sealed": _named(f"seed-{cell.seed}.sealed.csv", sealed),
+    }
     values |= {"scores": scores, "predictions": _named(prediction_files.predictions_name(cell.seed), text)}
     made = RunRecord.model_validate(values)
     path = records.record_path(
@@ -93,15 +96,19 @@ def _named(name: str, text: str | None) -> dict[str, str] | None:
 
 def _values(catalog: Catalog, cell: Cell, spec: DatasetSpec, corpus: Corpus) -> dict[str, Any]:
     """Everything of a record but what was predicted."""
-    config = resolve(catalog, cell.recipe, cell.track, spec, {"training.epochs": len(EPOCHS), **(cell.overrides or {})})
-    if config.values == (without := resolve(catalog, cell.recipe, cell.track, spec, cell.overrides or {})).values:
-        config = without
+    config = resolve(catalog, cell.recipe, cell.track, spec, cell.overrides or {})
     prints = data.corpus_fingerprints(corpus, spec)
     packaged = next(found for found in catalog.packaged_checkpoints() if found.name == CHECKPOINT)
     selection = config.selection
     counts = {split: len(data.gold(corpus, split)) for split in ("train", "dev", "test")}
     epochs = [
-        {"epoch": number, "losses": {"total": 1.0}, "dev_weighted_f1": score, "seconds": 1.0, "utterances_per_second": 9.0}
+        {
+            "epoch": number,
+            "losses": {"total": 1.0},
+            "dev_weighted_f1": score,
+            "seconds": 1.0,
+            "utterances_per_second": 9.0,
+        }
         for number, score in enumerate(EPOCHS, 1)
     ]
     return {
@@ -119,7 +126,7 @@ def _values(catalog: Catalog, cell: Cell, spec: DatasetSpec, corpus: Corpus) -> 
         },
         "track": cell.track,
         "seed": cell.seed,
-        "command": command(replace(config), cell.seed, cell.limit),
+        "command": command(config, cell.seed, cell.limit),
         "overrides": dict(config.overrides),
         "config": dict(config.values),
         "protocol": {
