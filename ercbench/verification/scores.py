@@ -11,7 +11,7 @@ import numpy as np
 from ercbench import scoring
 from ercbench.records import ScoresRecord
 from ercbench.types import LabelSet, Predictions, Scores
-from ercbench.verification.findings import AGAIN, Finding, fault
+from ercbench.verification.findings import AGAIN, Finding, fault, note
 from ercbench.verification.reading import Subject
 
 LARGEST = 1_000_000
@@ -71,6 +71,19 @@ def consistent(subject: Subject, split: str, labels: LabelSet | None) -> Iterato
         if before[field] != value:
             what = f"It does not follow from scores.{split}.confusion."
             yield fault(subject.file, field, what, AGAIN, before[field], value)
+
+
+def metric(subject: Subject, labels: LabelSet | None) -> Iterator[Finding]:
+    """The metric is the one that is computed here; another release of scikit-learn is a note."""
+    if labels is None:
+        return
+    recorded, here = subject.record.protocol.metric, scoring.metric_signature(labels)
+    old, new = (text.rpartition("|sklearn:") for text in (recorded, here))
+    if old[0] != new[0]:
+        yield fault(subject.file, "protocol.metric", "Another metric is computed here.", AGAIN, recorded, here)
+    elif old[2] != new[2]:
+        what = "Another scikit-learn is installed here; the scores must agree all the same."
+        yield note(subject.file, "protocol.metric", what, old[2], new[2])
 
 
 def predicted_counts(subject: Subject, predictions: Predictions) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from ercbench.verification.findings import AGAIN, Finding, fault, few, note, unv
 from ercbench.verification.installed import installed, labels_of
 from ercbench.verification.outputs import Outputs, outputs
 from ercbench.verification.reading import Subject, read_subject
-from ercbench.verification.scores import compare, consistent, predicted_counts
+from ercbench.verification.scores import compare, consistent, metric, predicted_counts
 
 Status = Literal["verified", "checked without data", "not verified", "faulty"]
 WITHOUT = "--without-data checks everything else."
@@ -101,6 +101,7 @@ class Verifier:
         for sentence in contamination(record, self.catalog):
             yield note(subject.file, "encoder.checkpoint", sentence)
         labels = labels_of(record, self.catalog)
+        yield from metric(subject, labels)
         found = outputs(subject, labels)
         yield from found.findings
         here = self._data(subject)

@@ -21,7 +21,7 @@ from ercbench.types import Corpus, Predictions, Split
 
 CHECKPOINT = "sentence-transformers/all-MiniLM-L6-v2"
 EPOCHS = (0.25, 0.5, 0.5)
-"""Dev scores that would have been seen after each epoch; the second is the first of the best."""
+"""Dev scores that would have been seen after each epoch, of three at most; the second is the first of the best."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def record(results: Path, cell: Cell | None = None) -> Path:
         for split, p in found.items()
     }
     text = prediction_files.format_predictions(found["test"], corpus.labels.keys)
-    sealed = _sealed(corpus, found["test"]) if cell.sealed else None
     values = _values(catalog, cell, spec, corpus)
+    sealed = _sealed(corpus, found["test"], len(values["training"]["epochs"])) if cell.sealed else None
     candidates = [scores["dev"]["weighted_f1"], scores["dev"]["weighted_f1"] / 2]
     values["training"] |= {
         "candidates_dev_weighted_f1": candidates,
@@ -82,11 +82,11 @@ def _predicted(corpus: Corpus, split: Split, seed: int) -> Predictions:
     return Predictions(tuple(gold), scores)
 
 
-def _sealed(corpus: Corpus, predictions: Predictions) -> str:
+def _sealed(corpus: Corpus, predictions: Predictions, epochs: int) -> str:
     keys = corpus.labels.keys
     last = [keys[index] for index in predictions.scores.argmax(axis=1)]
     neutral = [keys[0]] * len(last)
-    columns = {f"epoch {number}": neutral for number, _ in enumerate(EPOCHS, 1)} | {"state 1": last, "state 2": neutral}
+    columns = {f"epoch {number}": neutral for number in range(1, epochs + 1)} | {"state 1": last, "state 2": neutral}
     return prediction_files.format_sealed(predictions.uids, columns)
 
 
@@ -109,7 +109,7 @@ def _values(catalog: Catalog, cell: Cell, spec: DatasetSpec, corpus: Corpus) -> 
             "seconds": 1.0,
             "utterances_per_second": 9.0,
         }
-        for number, score in enumerate(EPOCHS, 1)
+        for number, score in enumerate(EPOCHS[: config.training.epochs], 1)
     ]
     return {
         "recipe": {key: getattr(config.recipe, key) for key in ("name", "version", "reference", "ranked")},
@@ -143,7 +143,7 @@ def _values(catalog: Catalog, cell: Cell, spec: DatasetSpec, corpus: Corpus) -> 
                         "packages": package_versions(("ercbench", "numpy", "scikit-learn"))},
         "training": {
             "epochs": epochs,
-            "chosen_epoch": 2,
+            "chosen_epoch": min(2, len(epochs)),
             "chosen_candidate": 1,
             "effective_batch": config.training.batch_size,
             "resumed_after_epochs": [],
