@@ -1,4 +1,4 @@
-"""What plugins declare of an encoder's training data is told of every run whose test set it touches, and nothing else."""
+"""What plugins declare of an encoder's training data is told of the runs whose test set it touches, and no others."""
 
 from __future__ import annotations
 

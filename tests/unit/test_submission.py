@@ -35,7 +35,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with two records that are right, a kept model, and boards."""
     folder = tmp_path_factory.mktemp("two")
     path = record(folder, Cell())
-    record(folder, Cell(dataset="iemocap-sample", seed=3, limit=4, sealed=False))
+    unsealed = {"selection.seal_test": False}
+    record(folder, Cell(dataset="iemocap-sample", seed=3, overrides=unsealed, limit=4, sealed=False))
     path.with_suffix(".model").mkdir()
     (path.with_suffix(".model") / "model.safetensors").write_bytes(b"weights")
     (folder / "README.md").write_text("# Boards")
@@ -175,7 +176,7 @@ def test_two_runs_of_one_cell_are_refused(two: Path, results: Path, tmp_path: Pa
 
 
 def test_nothing_is_overwritten(two: Path, tmp_path: Path) -> None:
-    """A folder with anything else in it is refused, force or not; an earlier submission is replaced with force alone."""
+    """A folder with anything else in it is refused; an earlier submission is replaced with force alone."""
     out = tmp_path / "out"
     submit([two / FILE], out, VERIFIER)
     with pytest.raises(UsageError, match="Replace it with --force"):
@@ -229,7 +230,7 @@ def test_a_failed_replacement_leaves_the_earlier_one(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-# ------------------------------------------------------------------------------------------------------------ the manifest
+# ---------------------------------------------------------------------------------------------------------- the manifest
 
 
 def manifest(edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
@@ -295,7 +296,7 @@ def test_tampering_with_a_submission_is_named(two: Path, tmp_path: Path, name: s
     assert (file, field.replace("{last}", last)) in faults
 
 
-# -------------------------------------------------------------------------------------------------------------- the command
+# ----------------------------------------------------------------------------------------------------------- the command
 
 
 def test_the_command_packs_and_says_how_to_check(two: Path, tmp_path: Path) -> None:

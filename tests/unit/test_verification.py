@@ -236,7 +236,7 @@ TAMPERINGS: Mapping[str, Tampering] = {
         change("scores.test.slices", {}), {(FILE, "scores.test.slices.shift.accuracy")}, needs_data=True
     ),
     "confusion edited": Tampering(
-        change("scores.test.confusion", lambda table: [table[0][:-1] + [10**30], *table[1:]]),
+        change("scores.test.confusion", lambda table: [[*table[0][:-1], 10**30], *table[1:]]),
         {(FILE, "scores.test.confusion[0][6]")},
     ),
     "dev score edited": Tampering(
