@@ -34,6 +34,7 @@ def claims(subject: Subject) -> Iterator[Finding]:
     yield from _training(subject)
     yield from _chosen(subject)
     yield from _encoder(subject)
+    yield from _similarity(subject)
 
 
 def sound_names(record: RunRecord) -> bool:
@@ -224,3 +225,14 @@ def _encoder(subject: Subject) -> Iterator[Finding]:
     if record.encoder.checkpoint not in names:
         what = "It is not the checkpoint of config."
         yield fault(subject.file, "encoder.checkpoint", what, AGAIN, record.encoder.checkpoint, asked)
+
+
+def _similarity(subject: Subject) -> Iterator[Finding]:
+    """Cosines of the label vectors with each other: as many as labels, from -1 to 1."""
+    similarity, labels = subject.record.training.prototype_similarity, len(subject.record.scores.test.per_class)
+    for name in ("before", "after") if similarity else ():
+        table: list[list[float]] = getattr(similarity, name)
+        square = len(table) == labels and all(len(row) == labels for row in table)
+        if not square or any(abs(cosine) > 1 for row in table for cosine in row):
+            what = f"It is no table of cosines, {labels} x {labels}."
+            yield fault(subject.file, f"training.prototype_similarity.{name}", what, AGAIN, table)

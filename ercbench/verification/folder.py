@@ -122,7 +122,7 @@ def _strays(entries: Sequence[Entry], checked: Sequence[Checked], submission: bo
                 entry.path, "the file", "It is a symbolic link, which may lead anywhere.", "Put the file there."
             )
         elif entry.kind != "file":
-            yield fault(entry.path, "the file", f"It is a {entry.kind}.".replace("a no ", "no "), STRAY)
+            yield fault(entry.path, "the file", f"It is not looked into: {entry.kind}.", STRAY)
 
 
 def _twice(checked: Sequence[Checked]) -> Iterator[Finding]:

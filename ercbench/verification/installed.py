@@ -56,8 +56,12 @@ def _dataset(subject: Subject, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _plugins(subject: Subject) -> Iterator[Finding]:
+    packages = subject.record.environment.packages
     for number, plugin in enumerate(subject.record.plugins):
         field = f"plugins[{number}].version"
+        if packages.get(plugin.distribution, plugin.version) != plugin.version:
+            what = "It is not that of environment.packages."
+            yield fault(subject.file, field, what, AGAIN, plugin.version, packages[plugin.distribution])
         try:
             here = importlib.metadata.version(plugin.distribution)
         except (importlib.metadata.PackageNotFoundError, ValueError):

@@ -32,7 +32,7 @@ class Entry:
     """One thing in a folder: its path from there, and what it is."""
 
     path: str
-    kind: Literal["file", "link", "folder too deep", "no plain file"]
+    kind: Literal["file", "link", "folder too deep", "no plain file", "unreadable"]
 
 
 def walk(folder: Path, start: str) -> Iterator[Entry]:
@@ -40,9 +40,13 @@ def walk(folder: Path, start: str) -> Iterator[Entry]:
     waiting = [start]
     while waiting:
         path = waiting.pop()
-        found = sorted(os.scandir(folder / path), key=lambda entry: entry.name, reverse=True)
+        try:
+            found = sorted(os.scandir(folder / path), key=lambda entry: entry.name)
+        except OSError:
+            yield Entry(path, "unreadable")
+            continue
         below = []
-        for entry in reversed(found):
+        for entry in found:
             name = f"{path}/{entry.name}"
             if entry.is_symlink():
                 yield Entry(name, "link")

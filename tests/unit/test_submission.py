@@ -230,7 +230,7 @@ def test_a_failed_replacement_leaves_the_earlier_one(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-# ---------------------------------------------------------------------------------------------------------- the manifest
+# -------------------------------------------------------------------------------------------------------- the manifest
 
 
 def manifest(edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
@@ -296,7 +296,7 @@ def test_tampering_with_a_submission_is_named(two: Path, tmp_path: Path, name: s
     assert (file, field.replace("{last}", last)) in faults
 
 
-# ----------------------------------------------------------------------------------------------------------- the command
+# ---------------------------------------------------------------------------------------------------------- the command
 
 
 def test_the_command_packs_and_says_how_to_check(two: Path, tmp_path: Path) -> None:

@@ -378,6 +378,13 @@ TAMPERINGS: Mapping[str, Tampering] = {
     "value that is no setting": Tampering(
         change("overrides", {"training.magic": 1}), {(FILE, "config"), (FILE, "command --set")}
     ),
+    "version of ercbench edited": Tampering(
+        change("plugins", [{"distribution": "ercbench", "version": "0.0.1"}]), {(FILE, "plugins[0].version")}
+    ),
+    "similarity of another shape": Tampering(
+        change("training.prototype_similarity", {"before": [[1.0]], "after": [[2.0]]}),
+        {(FILE, "training.prototype_similarity.before"), (FILE, "training.prototype_similarity.after")},
+    ),
     "plugins emptied": Tampering(change("plugins", []), {(FILE, "plugins")}),
     "chosen epoch edited": Tampering(change("training.chosen_epoch", 3), {(FILE, "training.chosen_epoch")}),
     "chosen state edited": Tampering(change("training.chosen_candidate", 2), {(FILE, "training.chosen_candidate")}),
@@ -629,6 +636,7 @@ def test_another_version_of_a_plugin_is_a_note(results: Path) -> None:
     """Versions of distributions are compared with what is installed, one that is not installed included."""
     plugins = [{"distribution": "ercbench", "version": "0.0.1"}, {"distribution": "no-such-thing", "version": "3"}]
     edited(results / FILE, lambda r: r.update(plugins=plugins))
+    edited(results / FILE, lambda r: r["environment"]["packages"].update(ercbench="0.0.1"))
     notes = [(one.field, one.recorded, one.found) for one in verify_folder(results, WITH_DATA).of("note")]
     assert notes == [("plugins[0].version", "'0.0.1'", repr("0.1.0")), ("plugins[1].version", "'3'", None)]
 
