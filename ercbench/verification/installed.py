@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from ercbench.catalog import Catalog
 from ercbench.config import Config, resolve
@@ -118,6 +120,8 @@ def _values(subject: Subject, catalog: Catalog, config: Config) -> Iterator[Find
             subject.file, f"config.{path}", what, fix, record.config.get(path, "nothing"),
             config.values.get(path, "nothing"),
         )  # fmt: skip
+    if record.dataset.own is not None:  # no plugin offers it
+        config = replace(config, dataset=config.dataset.model_copy(update={"folder": Path(record.dataset.name)}))
     wanted = sorted(plugin.distribution for plugin in plugins(catalog, config))
     found = sorted(plugin.distribution for plugin in record.plugins)
     if wanted != found:

@@ -13,11 +13,12 @@ import numpy as np
 from ercbench import data, prediction_files, records, scoring
 from ercbench.catalog import Catalog, load_catalog
 from ercbench.config import resolve
+from ercbench.own import described, find_dataset
 from ercbench.provenance import command, package_versions, plugins
 from ercbench.records import RunRecord
 from ercbench.slices import slices
 from ercbench.specs import DatasetSpec
-from ercbench.types import Corpus, Predictions, Split
+from ercbench.types import ContextProtocol, Corpus, Predictions, Split
 
 CHECKPOINT = "sentence-transformers/all-MiniLM-L6-v2"
 EPOCHS = (0.25, 0.5, 0.5)
@@ -26,7 +27,7 @@ EPOCHS = (0.25, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class Cell:
-    """What is to be recorded."""
+    """What is to be recorded. `dataset` is a name, or the folder of somebody's own."""
 
     recipe: str = "eacl"
     dataset: str = "meld-sample"
@@ -35,13 +36,14 @@ class Cell:
     overrides: Mapping[str, Any] | None = None
     limit: int | None = None
     sealed: bool = True
+    context: ContextProtocol = "past"
 
 
 def record(results: Path, cell: Cell | None = None) -> Path:
     """Write a record that is right in every field, its predictions and what was sealed; the path of the record."""
     cell = cell or Cell()
     catalog = load_catalog()
-    spec = catalog.get(DatasetSpec, cell.dataset)
+    spec = find_dataset(catalog, cell.dataset)
     corpus = data.load(spec, None, cell.limit)
     found = {split: _predicted(corpus, split, cell.seed) for split in ("dev", "test")}
     scores = {
@@ -96,7 +98,7 @@ def _named(name: str, text: str | None) -> dict[str, str] | None:
 
 def _values(catalog: Catalog, cell: Cell, spec: DatasetSpec, corpus: Corpus) -> dict[str, Any]:
     """Everything of a record but what was predicted."""
-    config = resolve(catalog, cell.recipe, cell.track, spec, cell.overrides or {})
+    config = resolve(catalog, cell.recipe, cell.track, spec, cell.overrides or {}, cell.context)
     prints = data.corpus_fingerprints(corpus, spec)
     packaged = next(found for found in catalog.packaged_checkpoints() if found.name == CHECKPOINT)
     selection = config.selection
@@ -122,7 +124,7 @@ def _values(catalog: Catalog, cell: Cell, spec: DatasetSpec, corpus: Corpus) -> 
             "ranked": spec.ranked,
             "limit": cell.limit,
             "utterances": counts,
-            "own": None,
+            "own": described(spec),
         },
         "track": cell.track,
         "seed": cell.seed,

@@ -38,6 +38,7 @@ CELLS: Mapping[str, Cell] = {
     "overridden": Cell(overrides={"training.batch_size": 16}),
     "test-selected": Cell(recipe="eacl-released"),
     "limited": Cell(limit=4),
+    "later turns": Cell(context="full"),
 }
 
 
@@ -78,6 +79,28 @@ def test_a_choice_by_test_is_told(right: Path) -> None:
     """What was chosen by scores that no record holds cannot be checked, and a note says so."""
     notes = found(right / "test-selected", kind="note")
     assert {name for _, name in notes} == {"training.chosen_epoch"}
+
+
+def test_a_tie_told_apart_by_test_is_a_note(right: Path, tmp_path: Path) -> None:
+    """The released code breaks ties by test; which state that gives no record tells, but that it is a state is."""
+    results = Path(shutil.copytree(right / "test-selected", tmp_path / "results"))
+    edited(
+        the_record(results),
+        lambda r: r["training"]["candidates_dev_weighted_f1"].__setitem__(1, r["scores"]["dev"]["weighted_f1"]),
+    )
+    report = verify_folder(results, WITH_DATA)
+    assert "training.chosen_candidate" in {one.field for one in report.of("note")}
+    assert not report.of("fault")
+    edited(the_record(results), lambda r: r["training"].update(chosen_candidate=9))
+    assert (RELEASED, "training.chosen_candidate") in found(results)
+
+
+def test_another_scikit_learn_is_a_note(results: Path) -> None:
+    """The release that scored is part of the metric; with another one the scores must agree all the same."""
+    metric = "weighted_f1|classes:7|zero_division:0|sklearn:0.1"
+    edited(results / FILE, lambda r: r["protocol"].update(metric=metric))
+    report = verify_folder(results, WITH_DATA)
+    assert [(one.kind, one.field, one.recorded) for one in report.findings] == [("note", "protocol.metric", "'0.1'")]
 
 
 def test_boards_ask_for_one_record(results: Path) -> None:
@@ -241,6 +264,21 @@ TAMPERINGS: Mapping[str, Tampering] = {
     ),
     "dev score edited": Tampering(
         change("scores.dev.weighted_f1", 0.99), {(FILE, "scores.dev.weighted_f1")}
+    ),
+    "confusion of another shape": Tampering(
+        change("scores.test.confusion", [[66]]), {(FILE, "scores.test.confusion[0][1]")}
+    ),
+    "dev support edited": Tampering(
+        change("scores.dev.per_class.joy.support", 99), {(FILE, "scores.dev.per_class.joy.support")}
+    ),
+    "dev slice edited": Tampering(
+        change("scores.dev.slices.short.utterances", 99), {(FILE, "scores.dev.slices")}, needs_data=True
+    ),
+    "labels in another order": Tampering(
+        change("scores.dev.per_class", lambda f1: dict(reversed(f1.items()))), {(FILE, "scores.dev.per_class")}
+    ),
+    "no states": Tampering(
+        change("training.candidates_dev_weighted_f1", []), {(FILE, "training.candidates_dev_weighted_f1")}
     ),
     "dev confusion edited": Tampering(
         change("scores.dev.confusion", lambda table: [[c * 10**9 for c in row] for row in table]),
@@ -759,6 +797,62 @@ def test_text_of_the_record_is_shown_as_text(results: Path) -> None:
         assert "\u202e" not in done.output
         assert "\n- all is well" not in done.output
         assert r"x1b[31m" in done.output or r"u001b[31m" in done.output
+
+
+# ------------------------------------------------------------------------------------------------- somebody's own data
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A results folder with a record of somebody's own data set, which lies in ``data/my-calls``."""
+    folder = tmp_path / "data" / "my-calls"
+    folder.mkdir(parents=True)
+    manifest = "licence: CC0\ncitation: none\nlabels: {ang: angry, flat: neutral}\nneutral: flat\n"
+    (folder / "dataset.yaml").write_text(manifest + "files: {train: train.csv, dev: dev.csv, test: test.csv}\n")
+    for split in ("train", "dev", "test"):
+        lines = [f"1,Ann,The {split} kettle is on.,flat", "1,Bob,Not again!,ang", f"2,Cy,A {split}!,flat"]
+        (folder / f"{split}.csv").write_text("\n".join(["dialogue,speaker,text,label", *lines, ""]))
+    record(tmp_path / "results", Cell(dataset=str(folder)))
+    return tmp_path / "results"
+
+
+def test_somebodys_own_data_set_is_verified_where_it_is(own: Path) -> None:
+    """With its folder in the data folder, a record of it is verified as any other; without, that is said."""
+    report = verify_folder(own, Verifier(CATALOG, own.parent / "data"))
+    assert (report.count("verified"), report.findings) == (1, [])
+    [finding] = verify_folder(own, Verifier(CATALOG, own.parent / "nowhere")).findings
+    assert (finding.kind, finding.field) == ("unverified", "dataset.name")
+    assert "somebody's own data set, which is not here" in finding.what
+
+
+OWN: Mapping[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "other words": (lambda r: r["dataset"]["own"].update(neutral="ang"), "dataset.own.labels"),
+    "two labels of one word": (lambda r: r["dataset"]["own"]["labels"].update(ang="neutral"), "dataset.own"),
+    "name of a plugin's": (lambda r: r["dataset"].update(name="meld"), "dataset.own"),
+    "name that leads elsewhere": (lambda r: r["dataset"].update(name="../my-calls"), "dataset.name"),
+    "another data set in the command": (
+        lambda r: r.update(command=r["command"].replace("./my-calls", "../../home")), "command --dataset",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_tampering_with_what_is_told_of_it_is_named(own: Path, name: str) -> None:
+    """What no plugin tells of a data set must agree with its own manifest, and with itself."""
+    edit, field = OWN[name]
+    edited(the_record(own), edit)
+    faults = verify_folder(own, Verifier(CATALOG, own.parent / "data")).of("fault")
+    assert field in {one.field for one in faults}
+
+
+def test_a_corpus_in_memory_has_a_call_for_a_command(own: Path) -> None:
+    """Of a data set that was an object, the record tells the call in Python; another call than its own is named."""
+    call = "ercbench.run('eacl', dataset=corpus, track='mini', seeds=[0]{})  # Python; the corpus my-calls"
+    verifier = Verifier(CATALOG, own.parent / "data")
+    edited(the_record(own), lambda r: r.update(command=call.format("")))
+    assert verify_folder(own, verifier).findings == []
+    edited(the_record(own), lambda r: r.update(command=call.format(", limit=3")))
+    assert [one.field for one in verify_folder(own, verifier).of("fault")] == ["command"]
 
 
 # ---------------------------------------------------------------------------------------------------------- the command
