@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ercbench.checkpoints import load_backbone, load_tokenizer, token_ids
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
+    from ercbench.events import EpochInfo, RunInfo
     from ercbench.hookspecs import API_LEVEL, hookimpl
     from ercbench.ports import (
         Candidate,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Settings,
         SplitCounts,
         SplitFile,
+        TrackerSpec,
         TrackSpec,
         TrainingData,
     )
@@ -96,6 +98,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Encoder",
     "EncoderModel",
     "EncoderSpec",
+    "EpochInfo",
     "ErcbenchError",
     "Example",
     "FloatArray",
@@ -122,6 +125,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "RendererSpec",
     "Representation",
     "Row",
+    "RunInfo",
     "RunRecord",
     "SPLITS",
     "Settings",
@@ -130,6 +134,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "SplitFile",
     "Tokens",
     "TrackSpec",
+    "TrackerSpec",
     "TrainingData",
     "TrainingError",
     "Utterance",
@@ -147,8 +152,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
 ]
 
 _HOMES = (
-    "types", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding", "transformer",
-    "api",
+    "types", "events", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding",
+    "transformer", "api",
 )  # fmt: skip
 
 

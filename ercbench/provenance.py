@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 PACKAGES = ("accelerate", "ercbench", "numpy", "scikit-learn", "tokenizers", "torch", "transformers")
 
 
-def command(config: Config, seed: int, limit: int | None) -> str:
+def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = ()) -> str:
     """The command line that makes this cell again, without paths of this machine's data or results.
 
-    Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python.
+    Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python. `files`
+    are the names of local plugins.
     """
     if config.dataset.corpus is not None:
-        return _call(config, seed, limit)
+        return _call(config, seed, limit, files)
     words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.argument]
     words += ["--track", config.track.name, "--seed", str(seed)]
     if config.context.protocol != "past":
@@ -37,15 +38,18 @@ def command(config: Config, seed: int, limit: int | None) -> str:
         words += ["--set", f"{path}={written(value)}"]
     if limit is not None:
         words += ["--limit", str(limit)]
+    for file in files:
+        words += ["--plugin", file]
     return shlex.join(words)
 
 
-def _call(config: Config, seed: int, limit: int | None) -> str:
+def _call(config: Config, seed: int, limit: int | None, files: Sequence[str]) -> str:
     """The same in Python, for a data set that no command line can name."""
     options: dict[str, object] = {"track": config.track.name, "seeds": [seed]}
     options |= {} if config.context.protocol == "past" else {"context": config.context.protocol}
     options |= {"overrides": dict(config.overrides)} if config.overrides else {}
     options |= {} if limit is None else {"limit": limit}
+    options |= {"plugins": list(files)} if files else {}
     return python_call(config.recipe.name, config.dataset.name, options)
 
 
@@ -61,7 +65,7 @@ def written(value: JsonValue) -> str:
 
 
 def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
-    """The distributions that offered anything this run used."""
+    """The distributions that offered anything this run used, and all local plugins: their code was run."""
     used: list[Entry] = [
         catalog.entry(Recipe, config.recipe.name),
         catalog.entry(TrackSpec, config.track.name),
@@ -72,8 +76,12 @@ def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
         catalog.entry(ClassifierSpec, config.classifier.spec.name),
         catalog.entry(ClassifierSpec, config.selection_classifier.spec.name),
     ]
-    owners = sorted({(entry.plugin.distribution, entry.plugin.version) for entry in used})
-    return [PluginIdentity(distribution=name, version=release) for name, release in owners]
+    took_part = [*(entry.plugin for entry in used), *catalog.local]
+    owners = {(plugin.distribution, plugin.version, plugin.sha256) for plugin in took_part}
+    return [
+        PluginIdentity(distribution=name, version=release, sha256=sha256)
+        for name, release, sha256 in sorted(owners, key=lambda owner: owner[:2])
+    ]
 
 
 def environment(device: Device) -> Environment:

@@ -105,6 +105,7 @@ def _command(subject: Subject) -> Iterator[Finding]:
         found.setdefault(option, []).append(value)
     if record.dataset.own is not None and re.fullmatch(r"\./[^/]+", found.get("--dataset", [""])[0]):
         wanted["--dataset"] = found["--dataset"][:1]  # the folder of somebody's own data set may be called anything
+    found |= {"--plugin": sorted(found["--plugin"])} if "--plugin" in found else {}
     for option in dict.fromkeys((*wanted, *found)):
         if wanted.get(option) != found.get(option):
             given, right = (" ".join(of.get(option, [])) for of in (found, wanted))
@@ -120,6 +121,8 @@ def _options(record: RunRecord) -> dict[str, list[str]]:
         options["--set"] = [f"{path}={written(value)}" for path, value in record.overrides.items()]
     if record.dataset.limit is not None:
         options["--limit"] = [str(record.dataset.limit)]
+    if files := [plugin.distribution for plugin in record.plugins if plugin.sha256]:
+        options["--plugin"] = sorted(files)
     return options
 
 
@@ -129,6 +132,7 @@ def _call(record: RunRecord, options: Mapping[str, Sequence[str]]) -> str:
     values |= {"context": record.protocol.context} if "--context" in options else {}
     values |= {"overrides": record.overrides} if record.overrides else {}
     values |= {} if record.dataset.limit is None else {"limit": record.dataset.limit}
+    values |= {"plugins": list(options["--plugin"])} if "--plugin" in options else {}
     return python_call(record.recipe.name, record.dataset.name, values)
 
 

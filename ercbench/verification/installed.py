@@ -61,6 +61,10 @@ def _plugins(subject: Subject) -> Iterator[Finding]:
     packages = subject.record.environment.packages
     for number, plugin in enumerate(subject.record.plugins):
         field = f"plugins[{number}].version"
+        if plugin.sha256:
+            what = f"{plugin.distribution} was a local file, which nobody can install. {HERE}."
+            yield note(subject.file, field, what, plugin.sha256)
+            continue
         if packages.get(plugin.distribution, plugin.version) != plugin.version:
             what = "It is not that of environment.packages."
             yield fault(subject.file, field, what, AGAIN, plugin.version, packages[plugin.distribution])
@@ -123,7 +127,7 @@ def _values(subject: Subject, catalog: Catalog, config: Config) -> Iterator[Find
     if record.dataset.own is not None:  # no plugin offers it
         config = replace(config, dataset=config.dataset.model_copy(update={"folder": Path(record.dataset.name)}))
     wanted = sorted(plugin.distribution for plugin in plugins(catalog, config))
-    found = sorted(plugin.distribution for plugin in record.plugins)
+    found = sorted(plugin.distribution for plugin in record.plugins if not plugin.sha256)
     if wanted != found:
         yield fault(
             subject.file, "plugins", "They are not those that offer the parts of the run.", AGAIN, found, wanted

@@ -100,8 +100,8 @@ def listed(found: Found, catalog: Catalog) -> ListedRecord:
 
 def plugins_of(records: Iterable[RunRecord]) -> tuple[PluginIdentity, ...]:
     """Every plugin that took part, once per version, sorted."""
-    found = {(plugin.distribution, plugin.version) for record in records for plugin in record.plugins}
-    return tuple(PluginIdentity(distribution=name, version=version) for name, version in sorted(found))
+    found = dict.fromkeys(plugin for record in records for plugin in record.plugins)
+    return tuple(sorted(found, key=lambda plugin: (plugin.distribution, plugin.version, plugin.sha256 or "")))
 
 
 def measured(folder: Path, path: str) -> ListedFile:

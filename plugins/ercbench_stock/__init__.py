@@ -1,13 +1,14 @@
-"""The stock plugin: data sets and their readers, the sample corpora, tracks, and parts that belong to no one method.
+"""The stock plugin: data sets and their readers, the sample corpora, tracks, trackers, and parts of no one method.
 
-Reading order: ``datasets.py`` and ``readers/``, ``checkpoints.py``, ``tracks.py``, ``losses.py``, ``classifiers.py``.
+Reading order: ``datasets.py`` and ``readers/``, ``checkpoints.py``, ``tracks.py``, ``losses.py``, ``classifiers.py``,
+``trackers/``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ercbench import CheckpointFacts, ClassifierSpec, DatasetSpec, LossSpec, TrackSpec, hookimpl
+from ercbench import CheckpointFacts, ClassifierSpec, DatasetSpec, LossSpec, TrackerSpec, TrackSpec, hookimpl
 
 ERCBENCH_API = 1
 
@@ -50,3 +51,11 @@ def ercbench_tracks() -> Sequence[TrackSpec]:
     from ercbench_stock.tracks import TRACKS
 
     return TRACKS
+
+
+@hookimpl
+def ercbench_trackers() -> Sequence[TrackerSpec]:
+    """JSON lines, TensorBoard, Weights & Biases, MLflow, Trackio."""
+    from ercbench_stock.trackers import TRACKERS
+
+    return TRACKERS

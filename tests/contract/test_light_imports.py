@@ -9,7 +9,20 @@ from pathlib import Path
 import pytest
 from recorded import Cell, record
 
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy")
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "sklearn",
+    "pandas",
+    "accelerate",
+    "scipy",
+    "matplotlib",
+    "wandb",
+    "mlflow",
+    "tensorboard",
+    "trackio",
+)
 
 
 @pytest.mark.parametrize(
@@ -18,9 +31,11 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate",
         ["--help"],
         ["list", "recipes"],
         ["list", "losses", "--json"],
+        ["list", "trackers"],
         ["plugin", "list"],
         ["run", "--help"],
         ["data", "fetch", "--help"],
+        ["report", "--help"],
         ["verify", "--help"],
         ["submit", "--help"],
         ["list", "checkpoints"],
