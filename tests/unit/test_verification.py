@@ -679,6 +679,23 @@ def test_another_version_of_a_plugin_is_a_note(results: Path) -> None:
     assert notes == [("plugins[0].version", "'0.0.1'", repr("0.1.0")), ("plugins[1].version", "'3'", None)]
 
 
+def test_a_local_plugin_is_a_note_and_is_never_run(results: Path, tmp_path: Path) -> None:
+    """A record made with somebody's file is verified as far as that goes; the file is not looked for, wherever it is."""
+    mark = tmp_path / "mark"
+    (results.parent / "my_loss.py").write_text(f"open({str(mark)!r}, 'w')")
+    (results / "my_loss.py").write_text(f"open({str(mark)!r}, 'w')")
+    local = {"distribution": "my_loss.py", "version": "local file", "sha256": "a" * 64}
+    edited(results / FILE, lambda r: r["plugins"].append(local))
+    assert found(results) == {(FILE, "command --plugin")}
+    edited(results / FILE, lambda r: r.update(command=f"{r['command']} --plugin my_loss.py"))
+    report = verify_folder(results, WITH_DATA)
+    assert [(one.kind, one.field, one.recorded) for one in report.findings] == [
+        ("note", "plugins[1].version", repr("a" * 64))
+    ]
+    assert "my_loss.py was a local file, which nobody can install." in report.findings[0].what
+    assert not mark.exists()
+
+
 def test_an_unknown_data_set_is_not_verified(results: Path) -> None:
     """Where no plugin offers the data set, nothing can be scored; everything else is checked."""
     report = verify_folder(results, Verifier(catalog_without("meld-sample")))
@@ -851,6 +868,12 @@ def test_a_corpus_in_memory_has_a_call_for_a_command(own: Path) -> None:
     verifier = Verifier(CATALOG, own.parent / "data")
     edited(the_record(own), lambda r: r.update(command=call.format("")))
     assert verify_folder(own, verifier).findings == []
+    local = {"distribution": "my_loss.py", "version": "local file", "sha256": "a" * 64}
+    edited(
+        the_record(own),
+        lambda r: (r["plugins"].append(local), r.update(command=call.format(", plugins=['my_loss.py']"))),
+    )
+    assert verify_folder(own, verifier).of("fault") == []
     edited(the_record(own), lambda r: r.update(command=call.format(", limit=3")))
     assert [one.field for one in verify_folder(own, verifier).of("fault")] == ["command"]
 
