@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ercbench.errors import UsageError
+from ercbench.errors import ErcbenchError, UsageError
 from ercbench.verification.findings import Finding, fault, few, note
 from ercbench.verification.submitted import MANIFEST, Found, check_submission
-from ercbench.verification.untrusted import Entry, walk
+from ercbench.verification.untrusted import TABLE_BYTES, Entry, Unreadable, read_bytes, walk
 from ercbench.verification.verifier import Checked, Status, Verifier
 
 EVIDENCE = "evidence.json"
+EVIDENCE_FIX = "Make it again, with the data at hand: ercbench leaderboard build."
 RECORD = re.compile(r"seed-[^/]*\.json")
 STRAY = "Remove it: beside a record lie its predictions and what it sealed, and nothing else."
 
 EvidenceCheck = Callable[[Path], Iterable[Finding]]
-"""A results folder -> what is wrong with its ``evidence.json``, computed again from the records."""
+"""A results folder -> what is wrong with its ``evidence.json``, computed again; an `ErcbenchError` is one fault."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,31 @@ def verify_folder(
     if submission:
         given = [Found(one.file, one.record) for one in checked if one.record is not None]
         others += check_submission(results, files, given, verifier.catalog)
-    if (results / EVIDENCE).exists():
-        others += evidence(results) if evidence else [note(EVIDENCE, "the file", "It is not looked at here.")]
+    others += _evidence(results, checked, verifier, evidence)
     return FolderReport(tuple(checked), tuple(others))
+
+
+def _evidence(
+    results: Path, checked: Sequence[Checked], verifier: Verifier, check: EvidenceCheck | None
+) -> Iterator[Finding]:
+    """What was computed from the gold labels and kept, computed again."""
+    if not (results / EVIDENCE).exists() and not (results / EVIDENCE).is_symlink():
+        return
+    try:
+        read_bytes(results, EVIDENCE, TABLE_BYTES)
+        found = list(check(results)) if check and all(one.record for one in checked) else None
+    except Unreadable as error:
+        yield fault(EVIDENCE, "the file", f"It {error}.", EVIDENCE_FIX)
+        return
+    except ErcbenchError as error:
+        yield fault(EVIDENCE, "the file", " ".join(str(error).split()), EVIDENCE_FIX)
+        return
+    if found is None:
+        what = "It is not looked at here." if check is None else "It is not looked at while a record cannot be read."
+        yield note(EVIDENCE, "the file", what)
+    for finding in found or ():
+        open_ = finding.kind == "unverified" and not verifier.with_data
+        yield replace(finding, kind="note") if open_ else finding
 
 
 def _entries(results: Path, others: list[Finding]) -> list[Entry]:

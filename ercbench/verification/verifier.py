@@ -78,7 +78,7 @@ class Verifier:
         """
         self.catalog, self.with_data = catalog, with_data
         self._data_dir = data_dir
-        self._golds = GoldLabels(catalog, data_dir)
+        self.golds = GoldLabels(catalog, data_dir)
         self._here: dict[tuple[str, int | None, bool], Here | str] = {}
 
     def check(self, results: Path, file: str) -> Checked:
@@ -130,7 +130,7 @@ class Verifier:
         key = wanted.name, wanted.limit, wanted.own is None
         if key not in self._here:
             try:
-                self._here[key] = Here.of(self._golds, subject.record, self._data_dir)
+                self._here[key] = Here.of(self.golds, subject.record, self._data_dir)
             except ErcbenchError as error:
                 self._here[key] = str(error).strip().partition("\n")[0]
         here = self._here[key]

@@ -680,7 +680,7 @@ def test_another_version_of_a_plugin_is_a_note(results: Path) -> None:
 
 
 def test_a_local_plugin_is_a_note_and_is_never_run(results: Path, tmp_path: Path) -> None:
-    """A record made with somebody's file is verified as far as that goes; the file is not looked for, wherever it is."""
+    """A record made with somebody's file is verified as far as that goes; the file is never looked for."""
     mark = tmp_path / "mark"
     (results.parent / "my_loss.py").write_text(f"open({str(mark)!r}, 'w')")
     (results / "my_loss.py").write_text(f"open({str(mark)!r}, 'w')")
@@ -798,11 +798,39 @@ def test_a_kept_model_is_no_stray_file(results: Path) -> None:
 
 def test_evidence_is_checked_by_whoever_made_it(results: Path) -> None:
     """What checks evidence.json is handed in; without it a note says that nobody looked."""
+    assert verify_folder(results, WITH_DATA, lambda _: [Finding("fault", "evidence.json", "x", "y")]).others == ()
     (results / "evidence.json").write_text("{}")
     assert found(results, kind="note") == {("evidence.json", "the file")}
     wrong = Finding("fault", "evidence.json", "rows", "It is another.")
     report = verify_folder(results, WITH_DATA, lambda folder: [wrong] if folder == results else [])
     assert report.others == (wrong,)
+
+
+def test_evidence_that_needs_the_data_is_a_note_without_them(results: Path) -> None:
+    """What only the data can tell is told apart, as for records."""
+    (results / "evidence.json").write_text("{}")
+    open_ = Finding("unverified", "evidence.json", "rows", "It could not be computed again.")
+    assert verify_folder(results, WITH_DATA, lambda _: [open_]).others == (open_,)
+    [finding] = verify_folder(results, WITHOUT_DATA, lambda _: [open_]).others
+    assert (finding.kind, finding.field) == ("note", "rows")
+
+
+def test_evidence_that_cannot_be_read_is_a_fault(results: Path) -> None:
+    """A link, and whatever its check refuses, are faults; while a record is broken nothing is computed from it."""
+
+    def refusing(_: Path) -> list[Finding]:
+        raise RecordError("evidence.json: rows is not acceptable.")
+
+    (results / "evidence.json").write_text("{}")
+    [finding] = verify_folder(results, WITH_DATA, refusing).others
+    assert (finding.kind, finding.what) == ("fault", "evidence.json: rows is not acceptable.")
+    (results / FILE).write_text("{")
+    assert ("note", "It is not looked at while a record cannot be read.") in [
+        (one.kind, one.what) for one in verify_folder(results, WITH_DATA, refusing).others
+    ]
+    (results / "evidence.json").unlink()
+    (results / "evidence.json").symlink_to("/dev/null")
+    assert ("evidence.json", "the file") in found(results)
 
 
 def test_text_of_the_record_is_shown_as_text(results: Path) -> None:
