@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ercbench.reading import Row, group_rows, parse_rows, read_text
     from ercbench.records import RunRecord
     from ercbench.specs import (
+        CheckpointFacts,
         ClassifierSpec,
         DatasetSpec,
         EncoderSpec,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         SplitFile,
         TrackerSpec,
         TrackSpec,
+        TrainingData,
     )
     from ercbench.transformer import states_at
     from ercbench.types import (
@@ -84,6 +86,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Candidate",
     "Checkpoint",
     "CheckpointError",
+    "CheckpointFacts",
     "Classifier",
     "ClassifierSpec",
     "ColumnReader",
@@ -132,6 +135,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Tokens",
     "TrackSpec",
     "TrackerSpec",
+    "TrainingData",
     "TrainingError",
     "Utterance",
     "group_rows",

@@ -20,6 +20,7 @@ import pluggy
 
 from ercbench.events import EpochInfo, RunInfo
 from ercbench.specs import (
+    CheckpointFacts,
     ClassifierSpec,
     DatasetSpec,
     EncoderSpec,
@@ -144,6 +145,25 @@ def ercbench_classifiers() -> Sequence[ClassifierSpec]:  # type: ignore[empty-bo
                     name="nearest-mean",
                     summary="Nearest class mean",
                     target="ercbench_mean.classifier:Nearest",
+                ),
+            ]
+    """
+
+
+@hookspec
+def ercbench_checkpoints() -> Sequence[CheckpointFacts]:  # type: ignore[empty-body]
+    """Checkpoints: what is known of encoders' weights, such as the data they had seen. Since API level 1.
+
+    Example::
+
+        @hookimpl
+        def ercbench_checkpoints():
+            return [
+                CheckpointFacts(
+                    name="call-bert",
+                    summary="BERT fine-tuned on the calls to a help desk",
+                    checkpoints=("somebody/call-bert-*",),
+                    trained_on=(TrainingData(dataset="phone-calls", splits=("train",), source="its model card"),),
                 ),
             ]
     """

@@ -31,6 +31,7 @@ from ercbench import hookspecs
 from ercbench.errors import PluginError, UsageError
 from ercbench.local_plugins import LocalFile, load_files
 from ercbench.specs import (
+    CheckpointFacts,
     ClassifierSpec,
     DatasetSpec,
     EncoderSpec,
@@ -54,6 +55,7 @@ KINDS: dict[str, type[Spec]] = {
     "encoders": EncoderSpec,
     "losses": LossSpec,
     "classifiers": ClassifierSpec,
+    "checkpoints": CheckpointFacts,
     "tracks": TrackSpec,
     "recipes": Recipe,
     "trackers": TrackerSpec,

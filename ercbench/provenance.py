@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog, Entry
 from ercbench.config import Config
-from ercbench.devices import Device
 from ercbench.records import Environment, PluginIdentity
 from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, TrackSpec
+
+if TYPE_CHECKING:
+    from ercbench.devices import Device
 
 PACKAGES = ("accelerate", "ercbench", "numpy", "scikit-learn", "tokenizers", "torch", "transformers")
 
@@ -32,7 +35,7 @@ def command(config: Config, seed: int, limit: int | None, files: Sequence[str] =
     if config.context.protocol != "past":
         words += ["--context", config.context.protocol]
     for path, value in config.overrides.items():
-        words += ["--set", f"{path}={_written(value)}"]
+        words += ["--set", f"{path}={written(value)}"]
     if limit is not None:
         words += ["--limit", str(limit)]
     for file in files:
@@ -43,14 +46,21 @@ def command(config: Config, seed: int, limit: int | None, files: Sequence[str] =
 def _call(config: Config, seed: int, limit: int | None, files: Sequence[str]) -> str:
     """The same in Python, for a data set that no command line can name."""
     options: dict[str, object] = {"track": config.track.name, "seeds": [seed]}
+    options |= {} if config.context.protocol == "past" else {"context": config.context.protocol}
     options |= {"overrides": dict(config.overrides)} if config.overrides else {}
     options |= {} if limit is None else {"limit": limit}
     options |= {"plugins": list(files)} if files else {}
-    written = "".join(f", {name}={value!r}" for name, value in options.items())
-    return f"ercbench.run({config.recipe.name!r}, dataset=corpus{written})  # Python; the corpus {config.dataset.name}"
+    return python_call(config.recipe.name, config.dataset.name, options)
 
 
-def _written(value: JsonValue) -> str:
+def python_call(recipe: str, dataset: str, options: Mapping[str, object]) -> str:
+    """The call in Python that makes a cell of a corpus in memory again; the corpus is called ``corpus``."""
+    more = "".join(f", {name}={value!r}" for name, value in options.items())
+    return f"ercbench.run({recipe!r}, dataset=corpus{more})  # Python; the corpus {dataset}"
+
+
+def written(value: JsonValue) -> str:
+    """A value as ``--set`` takes it."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

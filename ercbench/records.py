@@ -313,19 +313,16 @@ def read_record(path: Path) -> RunRecord:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot read the record: {error}. Run its command again.") from error
     version = data.get("schema_version") if isinstance(data, Mapping) else None
-    if type(version) is not int or version not in (SCHEMA_VERSION, *_UPGRADES):
+    if not readable(version):
         raise RecordError(
-            f"{path}: unknown schema version. Got {version!r}, this ercbench reads "
-            f"{', '.join(map(str, sorted((SCHEMA_VERSION, *_UPGRADES))))}. "
+            f"{path}: unknown schema version. Got {version!r}, this ercbench reads {', '.join(map(str, READABLE))}. "
             "Update ercbench, or run the record's command again."
         )
-    for earlier in range(version, SCHEMA_VERSION):
-        data = _UPGRADES[earlier](data)
     try:
-        return RunRecord.model_validate(data)
+        return RunRecord.model_validate(upgraded(data))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -333,6 +330,18 @@ def read_record(path: Path) -> RunRecord:
             f"{path}: field {field} is not acceptable: {first['msg']}. Got {first['input']!r:.80}. "
             "Run the record's command again."
         ) from error
+
+
+def readable(version: object) -> bool:
+    """Whether a record of this schema version can be read: a whole number, not text and not a truth value."""
+    return type(version) is int and version in READABLE
+
+
+def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record's JSON, of a version in `READABLE`, as one of this version. Nothing in it is checked."""
+    for earlier in range(data["schema_version"], SCHEMA_VERSION):
+        data = _UPGRADES[earlier](data)
+    return data
 
 
 def _from_1(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -350,6 +359,8 @@ def _from_2(data: Mapping[str, Any]) -> dict[str, Any]:
 
 _UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """Schema version to what makes the next one of it."""
+READABLE = (*_UPGRADES, SCHEMA_VERSION)
+"""The schema versions that this ercbench reads."""
 
 
 def read_records(results: Path) -> Iterator[tuple[Path, RunRecord]]:

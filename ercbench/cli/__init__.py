@@ -26,6 +26,8 @@ COMMANDS = {
     "data": "Data sets: list, download, count, check.",
     "leaderboard": "Build the Markdown leaderboards from records.",
     "report": "Write a page on what runs got right and wrong.",
+    "verify": "Check a results folder or a submission against data, plugins and itself.",
+    "submit": "Pack runs into a folder that is ready for a pull request.",
     "cache": "Show or clear what is kept so that it need not be computed again.",
     "plugin": "Show which plugins were found.",
     "doctor": "Check versions, devices, data and encoders.",

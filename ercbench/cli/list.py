@@ -9,7 +9,7 @@ import click
 
 from ercbench.cli.options import plugin_files
 
-KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "tracks", "recipes", "trackers")
+KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "checkpoints", "tracks", "recipes", "trackers")
 
 
 @click.command("list")
@@ -37,7 +37,7 @@ def list_(kind: str, plugins: tuple[Path, ...], as_json: bool) -> None:
             "distribution": entry.plugin.distribution,
             **{
                 field: getattr(entry.spec, field)
-                for field in ("version", "ranked", "reference", "needs_training")
+                for field in ("version", "ranked", "reference", "needs_training", "checkpoints")
                 if hasattr(entry.spec, field)
             },
         }

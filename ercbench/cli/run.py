@@ -12,7 +12,9 @@ from ercbench.cli.options import plugin_files
 from ercbench.types import CONTEXT_PROTOCOLS
 
 if TYPE_CHECKING:
+    from ercbench.catalog import Catalog
     from ercbench.grid import Plan, Request
+    from ercbench.preparing import Prepared
 
 
 INTERRUPTED = 130
@@ -98,7 +100,7 @@ def run(**options: Any) -> None:
     fetch_missing(catalog, request, downloads(quiet))
     prepared = plan(catalog, request)
     if not quiet:
-        _describe(prepared, request)
+        _describe(catalog, prepared, request)
     if options["dry_run"]:
         return
     try:
@@ -156,7 +158,7 @@ def _trackers(names: tuple[str, ...], assignments: tuple[str, ...]) -> dict[str,
     return settings
 
 
-def _describe(plan: Plan, request: Request) -> None:
+def _describe(catalog: Catalog, plan: Plan, request: Request) -> None:
     """What is about to happen, before it does."""
     chosen = "as asked" if request.track else "the default here; change it with --track"
     click.echo(f"Track {plan.track} ({chosen}), context {request.context}. Records go to {plan.results}.")
@@ -170,7 +172,18 @@ def _describe(plan: Plan, request: Request) -> None:
             f"{prepared.config.recipe.name} on {prepared.config.dataset.name}: utterances {sizes}; encoder {origin}; "
             f"{prepared.config.training.epochs} epochs, {prepared.steps} steps; seeds {', '.join(map(str, seeds))}"
         )
+        _warn(catalog, prepared)
     click.echo(f"{plan.cells} to run, {len(plan.done)} done." if plan.cells else "Everything is done.")
+
+
+def _warn(catalog: Catalog, prepared: Prepared) -> None:
+    """What is known of data that the encoder's weights had seen before."""
+    from ercbench.contamination import seen
+
+    checkpoint = prepared.checkpoint
+    if checkpoint:
+        for sentence in seen(catalog, checkpoint.name, checkpoint.origin, prepared.config.dataset.name):
+            click.echo(f"Contaminated: {sentence}")
 
 
 def _summarise(records: list[Any], request: Request) -> None:

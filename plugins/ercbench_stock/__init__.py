@@ -1,13 +1,14 @@
 """The stock plugin: data sets and their readers, the sample corpora, tracks, trackers, and parts of no one method.
 
-Reading order: ``datasets.py`` and ``readers/``, ``tracks.py``, ``losses.py``, ``classifiers.py``, ``trackers/``.
+Reading order: ``datasets.py`` and ``readers/``, ``checkpoints.py``, ``tracks.py``, ``losses.py``, ``classifiers.py``,
+``trackers/``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ercbench import ClassifierSpec, DatasetSpec, LossSpec, TrackerSpec, TrackSpec, hookimpl
+from ercbench import CheckpointFacts, ClassifierSpec, DatasetSpec, LossSpec, TrackerSpec, TrackSpec, hookimpl
 
 ERCBENCH_API = 1
 
@@ -34,6 +35,14 @@ def ercbench_classifiers() -> Sequence[ClassifierSpec]:
     from ercbench_stock.parts import CLASSIFIERS
 
     return CLASSIFIERS
+
+
+@hookimpl
+def ercbench_checkpoints() -> Sequence[CheckpointFacts]:
+    """Encoders on the hub whose weights have seen a data set of the benchmark."""
+    from ercbench_stock.checkpoints import CHECKPOINTS
+
+    return CHECKPOINTS
 
 
 @hookimpl

@@ -276,5 +276,18 @@ def test_continuous_integration_runs_the_readmes_test_command(
     assert not Path(environment).exists()
     data = f"[data: {checkout.parent / 'shared' / 'data'}]"
     assert calls[1:3] == [f"pip install -c constraints.txt .[mini,test] {data}", f"pytest  {data}"]
-    rest = [f"ruff check {data}", f"ercbench leaderboard build --check {data}"]
+    rest = [f"ruff check {data}", f"ercbench leaderboard build --check {data}", f"ercbench verify leaderboards {data}"]
     assert [call for call in calls[3:] if not call.startswith("pip")] == ([] if code else rest)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="continuous integration is a bash script")
+def test_continuous_integration_verifies_the_records_without_the_data_too(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the data sets are not at hand, the records are checked as far as that goes."""
+    shutil.rmtree(checkout.parent / "shared")
+    monkeypatch.setenv("PYTEST_CODE", "0")
+    done = subprocess.run([checkout / ".ci" / "run"], cwd=checkout.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = (checkout.parent / "calls").read_text().splitlines()
+    assert calls[-1] == "ercbench verify leaderboards --without-data [data: none]"

@@ -71,6 +71,12 @@ def test_hook_classifiers() -> None:
     assert offered("classifiers").name == "nearest-mean"
 
 
+def test_hook_checkpoints() -> None:
+    """Facts are offered: which data some weights had seen."""
+    spec: Any = offered("checkpoints")
+    assert (spec.name, spec.trained_on[0].dataset) == ("call-bert", "phone-calls")
+
+
 def test_hook_tracks() -> None:
     """A track is offered."""
     assert offered("tracks").name == "phone"
