@@ -10,5 +10,6 @@ same records and evidence: they hold no date, and everything in them is sorted.
 
 from ercbench.leaderboard.board_json import Leaderboard, read_leaderboard
 from ercbench.leaderboard.build import Written, build, check, write_boards
+from ercbench.leaderboard.exports import export
 
-__all__ = ["Leaderboard", "Written", "build", "check", "read_leaderboard", "write_boards"]
+__all__ = ["Leaderboard", "Written", "build", "check", "export", "read_leaderboard", "write_boards"]

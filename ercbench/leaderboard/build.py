@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ercbench.errors import RecordError
 from ercbench.gold import GoldLabels
-from ercbench.leaderboard.board_json import LEADERBOARD_FILE, Leaderboard
+from ercbench.leaderboard.board_json import LEADERBOARD_FILE, Leaderboard, leaderboard_text
 from ercbench.leaderboard.csv_tables import RECORDS_FILE, ROWS_FILE, records_csv, rows_csv
 from ercbench.leaderboard.evidence import EVIDENCE_FILE, Evidence, evidence_text, read_evidence
 from ercbench.leaderboard.gathering import Gathered, gather, needed
@@ -48,10 +48,10 @@ def build(results: Path, seen: Seen | None = None) -> Leaderboard:
 
 
 def texts(leaderboard: Leaderboard) -> dict[str, str]:
-    """Boards -> files: relative path to text, the same bytes for the same boards. Markdown first, the index before all."""
+    """Boards -> files: relative path to text, the same bytes for the same boards; the Markdown first."""
     return {
         **pages(leaderboard),
-        LEADERBOARD_FILE: leaderboard.model_dump_json(indent=1) + "\n",
+        LEADERBOARD_FILE: leaderboard_text(leaderboard),
         ROWS_FILE: rows_csv(leaderboard),
         RECORDS_FILE: records_csv(leaderboard),
     }

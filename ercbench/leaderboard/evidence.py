@@ -20,7 +20,7 @@ from ercbench.errors import RecordError
 from ercbench.records import RunRecord
 from ercbench.statistics import Comparison, Interval
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 """Raised whenever the numbers of an entry could change, so that older ones are not taken for them."""
 EVIDENCE_FILE = "evidence.json"
 

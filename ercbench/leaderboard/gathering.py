@@ -1,4 +1,4 @@
-"""Predictions and gold labels -> evidence: rows scored again, their intervals over dialogues, rows compared in pairs."""
+"""Predictions and gold labels -> evidence: rows scored again, with intervals over dialogues, and compared in pairs."""
 
 from __future__ import annotations
 

@@ -136,7 +136,9 @@ def rows(published: Published) -> dict[str, list[PublishedRow]]:
             board = dataset if score.version == UNKNOWN else score.version
             found.setdefault(board, []).append((score.weighted_f1, _row(result, score)))
     return {
-        board: [row for _, row in sorted(of_board, key=lambda one: (-one[0], one[1].method, one[1].source, one[1].remark))]
+        board: [
+            row for _, row in sorted(of_board, key=lambda one: (-one[0], one[1].method, one[1].source, one[1].remark))
+        ]
         for board, of_board in found.items()
     }
 

@@ -111,9 +111,7 @@ def _compared(found: Sequence[Group], evidence: Evidence) -> list[Group]:
 def _comparisons(chosen: Sequence[Group], evidence: Evidence) -> tuple[Comparison, ...]:
     """Every two of these rows, with p-values after Holm's correction over all of them."""
     tested = [
-        (a, b, found)
-        for a, b in combinations(chosen, 2)
-        if (found := evidence.comparison(a.key, b.key)) is not None
+        (a, b, found) for a, b in combinations(chosen, 2) if (found := evidence.comparison(a.key, b.key)) is not None
     ]
     adjusted = holm([found.p for *_, found in tested])
     return tuple(

@@ -145,7 +145,9 @@ def _place(record: RunRecord) -> Place:
         data.name,
         _json([data.version, data.fingerprint, data.utterances.get("test")]),
         _json([record.track, CONTEXT_PROTOCOLS.index(record.protocol.context)]),
-        _digest(_json([recipe, _settings(record), record.protocol.selection_split, record.unranked_reasons, data.limit])),
+        _digest(
+            _json([recipe, _settings(record), record.protocol.selection_split, record.unranked_reasons, data.limit])
+        ),
     )
 
 

@@ -85,6 +85,8 @@ def _names(table: Iterable[Group]) -> dict[str, str]:
     for one in table:
         configurations.setdefault(one.name, set()).add(one.shared.configuration)
     return {
-        one.shared.id: f"{one.name} (config {one.shared.configuration})" if len(configurations[one.name]) > 1 else one.name
+        one.shared.id: f"{one.name} (config {one.shared.configuration})"
+        if len(configurations[one.name]) > 1
+        else one.name
         for one in table
     }
