@@ -106,10 +106,10 @@ def _groups(results: Path, seen: Seen | None) -> list[Group]:
 
 
 def _boards(results: Path, found: list[Group], evidence: Evidence) -> Leaderboard:
-    printed = published_file(results)
-    made = boards(found, evidence, read_published(printed) if printed else Published())
-    _check_names(board.name for board in made.boards)
-    return made
+    file = published_file(results)
+    published = read_published(file) if file else Published()
+    _check_names({group.shared.dataset for group in found} | published.boards.keys())
+    return boards(found, evidence, published)
 
 
 def _files(leaderboard: Leaderboard, evidence: Evidence) -> dict[str, str]:
@@ -120,7 +120,7 @@ def _files(leaderboard: Leaderboard, evidence: Evidence) -> dict[str, str]:
 
 def _check_names(names: Iterable[str]) -> None:
     """A board is a file called after its data set, so the name must not lead anywhere else."""
-    for name in names:
+    for name in sorted(names):
         if not _BOARD_NAME.fullmatch(name) or f"{name}.md" == INDEX.lower():
             raise RecordError(
                 f"A data set of a record or of the published results cannot name a board. Got {name!r}. "
