@@ -17,7 +17,6 @@ from ercbench import leaderboard
 from ercbench.leaderboard import ranking
 from ercbench.leaderboard.board_json import Row, Task
 from ercbench.leaderboard.evidence import EVIDENCE_FILE, Evidence, read_evidence
-from ercbench.leaderboard.gathering import needed
 from ercbench.leaderboard.pages import INDEX
 from ercbench.records import RunRecord
 
@@ -175,7 +174,7 @@ def test_of_many_rows_the_best_are_ranked(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(ranking, "COMPARED", 3)
     results = compared(saved(tmp_path, *FOUR))
     assert [row.standing for row in task(results).rows] == ["ranked", "ranked", "ranked", "not-compared"]
-    kept = needed(found_groups(results), read_evidence(results))
+    kept = ranking.needed(found_groups(results), read_evidence(results))
     assert (len(kept.rows), sum(map(len, kept.pairs.values()))) == (4, 3)
 
 
