@@ -17,6 +17,7 @@ from ercbench.errors import DataError, RecordError
 from ercbench.gold import Gold, GoldLabels
 from ercbench.leaderboard.evidence import EVIDENCE_FILE, Evidence, evidence_text, read_evidence
 from ercbench.leaderboard.gathering import gather
+from ercbench.leaderboard.rechecking import recheck
 from ercbench.prediction_files import format_predictions, predictions_name
 from ercbench.records import RunRecord, read_records, record_path, sha256_of
 from ercbench.statistics import compare, dialogue_counts, over_dialogues
@@ -224,7 +225,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "pair of nobody": ({"pairs": {DIGEST: {LARGER: PAIR}}}, "must name two rows"),
     "pair turned round": ({"rows": {DIGEST: ROW, LARGER: ROW}, "pairs": {LARGER: {DIGEST: PAIR}}}, "smaller key first"),
     "no probability": ({"pairs": {DIGEST: {LARGER: {**PAIR, "p_seeds": 1.5}}}}, r"p_seeds.*Got 1\.5"),
-    "not a number": ('{"pairs": {"a": {"b": {"p_seeds": NaN}}}}', "p_seeds"),
+    "not a number": (json.dumps({"rows": {DIGEST: {**ROW, "over_dialogues": {"estimate": float("nan")}}}}), "estimate"),
 }  # fmt: skip
 
 
@@ -247,3 +248,56 @@ def test_the_evidence_we_ship_is_what_the_data_give(real_data: Path, tmp_path: P
     assert found.problems == ()
     assert evidence_text(found.evidence) == (folder / EVIDENCE_FILE).read_text(encoding="utf-8")
     assert len(found.evidence.rows) == len(found_groups(folder)) <= len(list(read_records(folder)))
+
+
+def test_rechecking_finds_nothing_where_nothing_is_wrong(results: Path) -> None:
+    """Every entry of a build, computed again, is the same."""
+    leaderboard.write_boards(results, Here())
+    assert recheck(results, Here()) == []
+
+
+def _first(entries: dict[str, Any]) -> Any:
+    return next(iter(entries.values()))
+
+
+FORGED: dict[str, tuple[Callable[[dict[str, Any]], object], list[tuple[str, str]]]] = {
+    "interval": (
+        lambda data: _first(data["rows"])["over_dialogues"].update(low=0.0), [("fault", "is another one")]
+    ),
+    "verified": (
+        lambda data: _first(data["rows"]).update(verified=False, over_dialogues=None), [("fault", "is another one")]
+    ),
+    "p-value": (lambda data: _first(_first(data["pairs"])).update(p_bootstrap=1e-9), [("fault", "is another one")]),
+    "no pair": (lambda data: data.update(pairs={}), [("fault", "is missing")]),
+    "surplus": (lambda data: data["rows"].update({DIGEST: ROW}), [("fault", "No row needs")]),
+    "surplus pair": (
+        lambda data: data.update(pairs={a: {b: PAIR for b in data["rows"] if a < b} for a in data["rows"]}),
+        [("fault", "is another one"), ("fault", "No row needs"), ("fault", "No row needs")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("forge", "doubts"), FORGED.values(), ids=FORGED.keys())
+def test_a_forged_entry_is_found(
+    results: Path, forge: Callable[[dict[str, Any]], object], doubts: list[tuple[str, str]]
+) -> None:
+    """Whatever was written into the file by hand: computed again it is another, needless, or missing."""
+    leaderboard.write_boards(results, Here())
+    data = json.loads((results / EVIDENCE_FILE).read_text())
+    forge(data)
+    (results / EVIDENCE_FILE).write_text(json.dumps(data))
+    found = sorted(recheck(results, Here()), key=lambda doubt: "No row" in doubt.what)
+    assert len(found) == len(doubts)
+    assert all(doubt.kind == kind and text in doubt.what for doubt, (kind, text) in zip(found, doubts, strict=True))
+
+
+def test_entries_whose_data_are_not_here_are_unverified(results: Path) -> None:
+    """They may be right; nobody can tell."""
+    leaderboard.write_boards(results, Here())
+
+    class Nowhere(Here):
+        def of(self, record: RunRecord) -> Gold:
+            raise DataError("not here")
+
+    found = recheck(results, Nowhere())
+    assert [doubt.kind for doubt in found] == ["unverified"] * 4
