@@ -24,6 +24,9 @@ from ercbench.types import ContextProtocol
 SCHEMA_VERSION = 3
 """2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors."""
 
+WITHOUT_EFFECT = frozenset({"selection.seal_test"})
+"""Settings that change what is kept of a run, and none of its scores."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -212,6 +215,11 @@ class RunRecord(_Frozen):
     predictions: PredictionsFile
     seconds: dict[str, Seconds] = Field(description="per stage")
     started: str = Field(description="ISO 8601, UTC")
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """The config without what cannot change a score: records with equal settings are seeds of one row."""
+        return {path: value for path, value in self.config.items() if path not in WITHOUT_EFFECT}
 
     @property
     def signature(self) -> str:

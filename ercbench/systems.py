@@ -191,7 +191,7 @@ def _method(record: RunRecord) -> dict[str, object]:
     """What the seeds of one system have in common, by what to call it."""
     encoder = record.encoder
     return {
-        **{f"config.{path}": value for path, value in record.config.items()},
+        **{f"config.{path}": value for path, value in record.settings.items()},
         **{f"overrides.{path}": value for path, value in record.overrides.items()},
         "encoder.checkpoint": encoder.checkpoint,
         "encoder.sha256": encoder.sha256,

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from ercbench.catalog import Catalog
     from ercbench.verification import Checked, FolderReport
+    from ercbench.verification.folder import EvidenceCheck
 
 ROWS = 100
 """Records that are shown in the table; of more, only those that have something to be said of them."""
@@ -46,13 +48,29 @@ def verify(folder: Path, data_dir: Path | None, without_data: bool, as_json: boo
     from ercbench.catalog import load_catalog
     from ercbench.verification import Verifier, verify_folder
 
-    verifier = Verifier(load_catalog(), data_dir, not without_data)
-    report = verify_folder(folder, verifier)
+    catalog = load_catalog()
+    evidence = None if without_data else _evidence_check(catalog, data_dir)
+    report = verify_folder(folder, Verifier(catalog, data_dir, not without_data), evidence)
     if as_json:
         click.echo(json.dumps(_plain(folder, report), indent=2))
     else:
         _show(report)
     _end(report, folder)
+
+
+def _evidence_check(catalog: Catalog, data_dir: Path | None) -> EvidenceCheck:
+    """What compares ``evidence.json`` with all of it computed again."""
+    from ercbench.gold import GoldLabels
+    from ercbench.leaderboard.evidence import EVIDENCE_FILE
+    from ercbench.leaderboard.rechecking import recheck
+    from ercbench.verification.findings import Finding
+    from ercbench.verification.folder import EVIDENCE_FIX
+
+    def check(results: Path) -> list[Finding]:
+        doubts = recheck(results, GoldLabels(catalog, data_dir))
+        return [Finding(d.kind, EVIDENCE_FILE, d.field, d.what, d.recorded, d.found, EVIDENCE_FIX) for d in doubts]
+
+    return check
 
 
 def _plain(folder: Path, report: FolderReport) -> dict[str, object]:
