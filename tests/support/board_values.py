@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ercbench.leaderboard.board_json import (
@@ -98,7 +99,7 @@ def task(rows: Sequence[Row], track: str = "mini", context: str = "past") -> Tas
         Comparison(
             a=a, b=b, effect=0.01, interval=Interval(low=-0.01, high=0.03), p=0.3, p_adjusted=0.5, different=False
         )
-        for a, b in zip(ranked, ranked[1:], strict=False)
+        for a, b in pairwise(ranked)
     ]
     return Task.model_validate({"track": track, "context": context, "rows": placed, "comparisons": pairs})
 

@@ -38,7 +38,7 @@ def write_site(leaderboard: Leaderboard, results: Path, to: Path, copy: bool = T
     paths = [record.path for board in leaderboard.boards for section in board.sections for task in section.tasks
              for row in task.rows for record in row.records]  # fmt: skip
     _check_records(results, paths)
-    own = to.resolve() == results.resolve()
+    own = (to / "records").resolve() == (results / "records").resolve()
     beside = "" if copy or own else f"{Path(os.path.relpath(results.resolve(), to.resolve())).as_posix()}/"
     if copy and not own:
         _copy(results, to, [LEADERBOARD_FILE, *paths])
@@ -90,9 +90,9 @@ def _lies_in(root: Path, results: Path, path: str) -> bool:
 def _copy(results: Path, to: Path, paths: Sequence[str]) -> None:
     """Copy files to the same place below another folder, and remove records that an earlier site left there."""
     kept = {to / path for path in paths}
-    for path in sorted((to / "records").rglob("*.json")) if (to / INDEX).exists() else ():
-        if path not in kept:
-            path.unlink()
+    for earlier in sorted((to / "records").rglob("*.json")) if (to / INDEX).exists() else ():
+        if earlier not in kept:
+            earlier.unlink()
     for path in paths:
         (to / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(results / path, to / path)

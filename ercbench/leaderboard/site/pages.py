@@ -1,13 +1,16 @@
-"""What is on the boards -> the pages of the site. Every name in it is a stranger's, so three things hold each alone:
-everything is escaped, scripts and styles run only by the hash of the page's own, and nothing is fetched from anywhere.
+"""What is on the boards -> the pages of the site.
+
+Every name on a board is a stranger's choice, so three things hold, each without the others: everything is escaped; only
+the page's own script and style run, named by their hashes; and nothing is fetched from anywhere.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,7 +37,7 @@ from ercbench.leaderboard.site.tables import (
 INDEX = "index.html"
 _TEMPLATES = Path(__file__).with_name("templates")
 _ICON = (
-    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' stroke='%230b6b5d' fill='%230b6b5d' stroke-width='1.6'>"
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' stroke='%230b6b5d' fill='%230b6b5d'>"
     "<path d='M2 6h14M8 12h14M4 18h10'/><circle cx='10' cy='6' r='2'/><circle cx='15' cy='12' r='2'/>"
     "<circle cx='8' cy='18' r='2'/></svg>"
 )
@@ -75,9 +78,14 @@ def pages(leaderboard: Leaderboard, beside: str = "") -> Iterator[tuple[str, str
     environment = _environment(beside)
     common = {"boards": leaderboard.boards, "limit": ROWS, "data": quote(f"{beside}leaderboard.json", safe="/@")}
     lines = [line for board in leaderboard.boards for line in _lines(board)]
-    choices = {"tracks": _distinct(line.task and line.task.track for line in lines)}
-    choices["contexts"] = _distinct(line.task and line.task.context for line in lines)
-    index = {"here": None, "lines": lines, "columns": INDEX_COLUMNS, **choices}
+    tasks = [line.task for line in lines if line.task]
+    index = {
+        "here": None,
+        "lines": lines,
+        "columns": INDEX_COLUMNS,
+        "tracks": _distinct(task.track for task in tasks),
+        "contexts": _distinct(task.context for task in tasks),
+    }
     yield INDEX, environment.get_template("index.html.j2").render(common | index)
     template = environment.get_template("board.html.j2")
     for board in leaderboard.boards:
@@ -132,15 +140,15 @@ def _lines(board: Board) -> Iterator[Line]:
             )  # fmt: skip
 
 
-def _distinct(values: Iterator[str | None]) -> list[str]:
-    return sorted({value for value in values if value})
+def _distinct(values: Iterable[str]) -> list[str]:
+    return sorted(set(values))
 
 
 @cache
 def _file(name: str) -> Markup:
     """The page's own script or style, which must not end the element it stands in."""
     text = (_TEMPLATES / name).read_text(encoding="utf-8")
-    assert "</" not in text and "<!--" not in text, name
+    assert not re.search("</|<!--", text), name
     return Markup(text)  # noqa: S704 (a file of this package)
 
 
@@ -174,7 +182,7 @@ def visible(value: object) -> object:
 
 def _signed(fraction: float) -> str:
     """A difference in points, with a sign that stands in line with digits."""
-    return f"{100 * fraction:+.2f}".replace("-", "−")
+    return f"{100 * fraction:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _ticks(fraction: float) -> str:

@@ -246,7 +246,9 @@ _PUBLISHED_COLUMNS = (
 
 def published_tables(published: Sequence[PublishedRow]) -> Iterator[PublishedTable]:
     """Published rows in up to four tables: by modality, and by whether the version of the data is known."""
-    unknown = "The sources do not say which version of the data these were measured on. Do not compare them with others."
+    unknown = (
+        "The sources do not say which version of the data these were measured on. Do not compare them with others."
+    )
     for modality, title in (("text", "Text only"), ("multimodal", "Text with audio or video")):
         for known, suffix, note in ((True, "", ""), (False, ", version of the data unknown", unknown)):
             rows = tuple(row for row in published if row.modality == modality and row.known_version == known)
