@@ -37,7 +37,8 @@ class Device:
 
         Args:
             requested: ``cpu``, ``cuda`` or ``mps``; None takes the fastest there is.
-            precision: ``auto`` (bf16 on a GPU that has it), ``bf16`` or ``fp32``.
+            precision: ``auto`` (bf16 on a GPU that has it), ``fastest`` (bf16 on whatever has it), ``bf16`` or
+                ``fp32``.
 
         Raises:
             UsageError: this machine has no such device, or the device no such precision.
@@ -51,9 +52,11 @@ class Device:
         if name not in available:
             raise UsageError(f"This machine has no such device. Got --device {name}. Here: {', '.join(available)}.")
         on_gpu = name == "cuda" and torch.cuda.is_bf16_supported()
-        if precision == "bf16" and not (on_gpu or (name == "cpu" and _cpu_has_bf16())):
+        has_bf16 = on_gpu or (name == "cpu" and _cpu_has_bf16())
+        if precision == "bf16" and not has_bf16:
             raise UsageError(f"Device {name} has no bf16. Got precision bf16. Set it to fp32.")
-        self.precision = "bf16" if precision == "bf16" or (on_gpu and precision == "auto") else "fp32"
+        wanted = {"auto": on_gpu, "fastest": has_bf16, "bf16": True, "fp32": False}[precision]
+        self.precision = "bf16" if wanted else "fp32"
         # accelerate keeps one state per process, and a second run may want another precision.
         AcceleratorState._reset_state(reset_partial_state=True)
         mixed = "bf16" if self.precision == "bf16" else "no"

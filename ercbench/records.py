@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic_core import from_json
 
 from ercbench.errors import RecordError
 from ercbench.types import ContextProtocol
@@ -306,7 +307,7 @@ def read_record(path: Path) -> RunRecord:
         RecordError: unreadable, of a newer schema, or with a field that is not acceptable.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = from_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: cannot read the record: {error}. Run its command again.") from error
     version = data.get("schema_version") if isinstance(data, Mapping) else None

@@ -71,14 +71,18 @@ def run(
                 "dev": cell.predict(candidates[kept], dev),
                 "test": cell.predict(candidates[kept], test),
             }
+        path = cell_path(config, seed, results)
+        text = prediction_files.format_predictions(on["test"], labels.keys)
+        if keep_model:  # before the labels of test are read: a plugin's code writes its state here
+            models.keep(path, cell.model, candidates[kept], (test, prototypes), records.sha256_of(text))
+        similarity = cell.similarity()
         with clock("scoring"):
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
-        text = prediction_files.format_predictions(on["test"], labels.keys)
         outcome = {
             "training": {
                 **_training(prepared, trained, on_dev, kept),
                 "sealed": _named(prediction_files.sealed_name(seed), sealed),
-                "prototype_similarity": cell.similarity(),
+                "prototype_similarity": similarity,
             },
             "scores": scores,
             "predictions": _named(prediction_files.predictions_name(seed), text),
@@ -86,9 +90,6 @@ def run(
             "started": started.isoformat(timespec="seconds"),
         }
         record = RunRecord.model_validate({**_identity(prepared, seed, device, cell.parameters), **outcome})
-        path = cell_path(config, seed, results)
-        if keep_model:
-            models.keep(path, cell.model, candidates[kept], (test, prototypes), record.predictions.sha256)
         records.write_record(path, record, text, sealed)
         unfinished.remove()
     return record

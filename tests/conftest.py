@@ -64,3 +64,14 @@ def real_data() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("ERCBENCH_DATA does not name a folder with the real data sets")
     return Path(named)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums come out the same bit by bit, whatever the machine has to do besides."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "Write a trained model for plain transformers.",
     "list": "List what plugins offer.",
     "show": "Show every value of a recipe, and where it came from.",
+    "leak-tax": "Show what choosing on test would have added to a run.",
     "trace": "Show what one utterance becomes, stage by stage.",
     "data": "Data sets: list, download, count, check.",
     "leaderboard": "Build the Markdown leaderboards from records.",
@@ -41,8 +42,9 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"ercbench.cli.{cmd_name}")
-        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"ercbench.cli.{name}")
+        command: click.Command = getattr(module, "list_" if name == "list" else name)
         return command
 
     def resolve_command(

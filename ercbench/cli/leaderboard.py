@@ -7,31 +7,48 @@ from pathlib import Path
 
 import click
 
+FORMATS = ("latex", "csv", "records-csv", "json", "papers-with-code", "every-eval-ever")
+SHOWN = 10
+"""Of the reasons why rows could not be scored again."""
+
 
 @click.group()
 def leaderboard() -> None:
     """Make the leaderboards from the records of runs.
 
     \b
-    Example:
+    Examples:
       ercbench leaderboard build --check
+      ercbench leaderboard export --format latex --to boards.tex
     """  # noqa: D301
 
 
-@leaderboard.command()
-@click.option(
+RESULTS = click.option(
     "--results",
     type=click.Path(path_type=Path),
     default=Path("leaderboards"),
     show_default=True,
     help="Folder that holds records/ and, where there is one, published.yaml.",
 )
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if a board is out of date.")
-@click.option("--json", "as_json", is_flag=True, help="Print the names of the files as JSON.")
-def build(results: Path, only_check: bool, as_json: bool) -> None:
-    """Write README.md and one board per data set into the results folder.
 
-    The same records give the same bytes, so boards can be kept under version control and checked there.
+
+@leaderboard.command()
+@RESULTS
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing; fail if a file is out of date. Needs no data."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder that holds one folder per data set. Default: ERCBENCH_DATA, else the user's data folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def build(results: Path, only_check: bool, data_dir: Path | None, as_json: bool) -> None:
+    """Write README.md, one board per data set, leaderboard.json and CSV into the results folder.
+
+    The same records give the same bytes, so boards can be kept under version control and checked there. What needs
+    gold labels (scoring predictions again, intervals over dialogues, comparisons) is kept in evidence.json, and added
+    to it where the data sets are at hand.
 
     \b
     Examples:
@@ -39,17 +56,57 @@ def build(results: Path, only_check: bool, as_json: bool) -> None:
       ercbench leaderboard build --check
       ercbench leaderboard build --results my-results
     """  # noqa: D301 (click reads the backspace character)
-    from ercbench.leaderboard import write_boards
-
     if only_check:
         _check(results)
-    names = () if only_check else write_boards(results)
+        answer = {"results": results.as_posix(), "up_to_date": True, "written": []}
+        click.echo(json.dumps(answer) if as_json else f"The boards in {results} are up to date.")
+    else:
+        _build(results, data_dir, as_json)
+
+
+@leaderboard.command()
+@RESULTS
+@click.option("--format", "format_", type=click.Choice(FORMATS), required=True, help="What to write.")
+@click.option("--to", type=click.Path(path_type=Path), required=True,
+              help="File to write; for every-eval-ever, the folder.")  # fmt: skip
+def export(results: Path, format_: str, to: Path) -> None:
+    """Write the boards in another format. Needs no data.
+
+    latex: tables for booktabs. csv: one line per row. records-csv: one line per record. json: everything.
+    papers-with-code: evaluation tables of ranked rows. every-eval-ever: one file per row within the rules.
+
+    \b
+    Examples:
+      ercbench leaderboard export --format latex --to boards.tex
+      ercbench leaderboard export --format every-eval-ever --to data/ercbench
+    """  # noqa: D301
+    from ercbench.leaderboard import export as write
+
+    for path in write(results, format_, to):
+        click.echo(f"Wrote {path}")
+
+
+def _build(results: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Write the files, and tell what was found out."""
+    from ercbench.catalog import load_catalog
+    from ercbench.gold import GoldLabels
+    from ercbench.leaderboard import write_boards
+
+    written = write_boards(results, GoldLabels(load_catalog(), data_dir))
+    found = written.gathered
     if as_json:
-        click.echo(json.dumps({"results": results.as_posix(), "up_to_date": True, "written": list(names)}))
-    elif only_check:
-        click.echo(f"The boards in {results} are up to date.")
-    for name in () if as_json else names:
+        answer = {"results": results.as_posix(), "up_to_date": True, "written": list(written.names)}
+        answer |= {"rows_scored_again": found.rows, "pairs_compared": found.pairs, "problems": list(found.problems)}
+        click.echo(json.dumps(answer))
+        return
+    for name in written.names:
         click.echo(f"Wrote {results / name}")
+    if found.rows or found.pairs:
+        click.echo(f"Rows scored again: {found.rows}. Pairs of rows compared: {found.pairs}.")
+    for problem in found.problems[:SHOWN]:
+        click.echo(f"Not scored again: {problem}", err=True)
+    if len(found.problems) > SHOWN:
+        click.echo(f"Not scored again: {len(found.problems) - SHOWN} more; --json has all of them.", err=True)
 
 
 @leaderboard.command()

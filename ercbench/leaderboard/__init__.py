@@ -1,10 +1,15 @@
-"""Stage 8. RunRecords and published rows -> tables -> Markdown. No torch here.
+"""Stage 8. RunRecords and published rows -> tables -> Markdown and other formats. No torch here.
 
-In reading order: ``published.py`` reads what others printed, ``tables.py`` turns records into rows, ``markdown.py``
-makes text that is safe to show, ``build.py`` puts the boards together. The text is the same, byte for byte, for the
-same records: it holds no date, and everything in it is sorted.
+In reading order: ``seeds.py`` takes from records what boards need, ``evidence.py`` keeps what it took gold labels to
+find out, ``gathering.py`` finds it out, ``ranking.py`` says who is ranked, ``averages.py`` makes a row,
+``published.py`` reads what others printed, ``tables.py`` puts the boards together as the values of ``board_json.py``.
+From these every format is made: ``markdown.py`` makes text that is safe to show and ``pages.py`` the pages,
+``csv_tables.py`` and ``exports.py`` the rest. ``build.py`` writes the files. They are the same, byte for byte, for the
+same records and evidence: they hold no date, and everything in them is sorted.
 """
 
-from ercbench.leaderboard.build import build, check, write_boards
+from ercbench.leaderboard.board_json import Leaderboard, read_leaderboard
+from ercbench.leaderboard.build import Written, build, check, write_boards
+from ercbench.leaderboard.exports import export
 
-__all__ = ["build", "check", "write_boards"]
+__all__ = ["Leaderboard", "Written", "build", "check", "export", "read_leaderboard", "write_boards"]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ercbench.errors import RecordError
 from ercbench.types import ContextProtocol
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 LEADERBOARD_FILE = "leaderboard.json"
 
 Standing = Literal["ranked", "not-compared", "few-seeds", "outside-rules"]
@@ -175,6 +175,11 @@ class Leaderboard(_Frozen):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     boards: list[Board] = Field(description="by name")
+
+
+def leaderboard_text(leaderboard: Leaderboard) -> str:
+    """What is on the boards -> the text of ``leaderboard.json``, the same bytes for the same boards."""
+    return leaderboard.model_dump_json(indent=1) + "\n"
 
 
 def read_leaderboard(path: Path) -> Leaderboard:

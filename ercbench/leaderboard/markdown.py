@@ -1,7 +1,7 @@
 """Values -> Markdown text. The only place where scores are multiplied by 100 and rounded.
 
 Names, commands and remarks come from outside. A template's ``{{ value }}`` is escaped unless it is `Markdown`, which
-this file makes, and ``build.py`` for its first line.
+this file makes, and ``pages.py`` for its first line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ercbench.leaderboard.tables import Spread
+from ercbench.leaderboard.board_json import Interval, RankRange, Spread
 
 
 class Markdown(str):
@@ -32,8 +32,16 @@ def escape(value: object) -> Markdown:
     """
     if isinstance(value, Markdown):
         return value
-    text = html.escape(_visible(str(value)), quote=False)
+    text = html.escape(visible(str(value)), quote=False)
     return Markdown(re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text))
+
+
+def visible(text: str) -> str:
+    """`text` in one line: line breaks and tabs become blanks; control, format and surrogate characters are dropped."""
+    if text.isprintable():
+        return text
+    blanks = (" " if char.isspace() else char for char in text)
+    return "".join(char for char in blanks if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
 
 
 def points(fraction: float) -> str:
@@ -45,6 +53,18 @@ def mean_and_deviation(value: Spread) -> str:
     """Mean and standard deviation in points, the mean alone for a single seed."""
     deviation = "" if value.deviation is None else f" ± {points(value.deviation)}"
     return points(value.mean) + deviation
+
+
+def interval(value: Interval | None) -> str:
+    """A 95 % interval in points, nothing where there is none."""
+    return "" if value is None else f"{points(value.low)} to {points(value.high)}"
+
+
+def ranks(value: RankRange | None) -> str:
+    """The ranks a row may have: ``2``, ``1-3``; nothing where it has none."""
+    if value is None:
+        return ""
+    return str(value.first) if value.first == value.last else f"{value.first}-{value.last}"
 
 
 def link(text: object, path: Path | str) -> Markdown:
@@ -66,12 +86,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markdown:
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def code_block(lines: Iterable[str]) -> Markdown:
-    """Lines of shell -> a fenced block that none of them can close."""
-    text = "\n".join(_visible(line) for line in lines)
+def code_block(lines: Iterable[str], language: str = "sh") -> Markdown:
+    """Lines -> a fenced block that none of them can close."""
+    text = "\n".join(visible(line) for line in lines)
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return Markdown(f"{fence}sh\n{text}\n{fence}")
+    return Markdown(f"{fence}{language}\n{text}\n{fence}")
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
@@ -85,9 +105,3 @@ def render(template: str, values: Mapping[str, object]) -> str:
     )
     text = environment.get_template(template).render(values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def _visible(text: str) -> str:
-    """`text` in one line: line breaks and tabs become blanks; control, format and surrogate characters are dropped."""
-    blanks = (" " if char.isspace() else char for char in text)
-    return "".join(char for char in blanks if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))

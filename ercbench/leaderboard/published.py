@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ercbench.errors import RecordError
+from ercbench.leaderboard.board_json import PublishedRow
 
 UNKNOWN = "unknown"
 """The version of a number whose source does not say which version of the data it was measured on."""
@@ -38,10 +40,11 @@ class _Frozen(BaseModel):
 
 
 class BoardText(_Frozen):
-    """How a board is headed."""
+    """How a board is headed, and which data its published numbers are about."""
 
     title: Text
     note: str = ""
+    data_version: str = Field("", description="as records say it; empty where published numbers are compared with none")
 
 
 class PublishedScore(_Frozen):
@@ -60,8 +63,18 @@ class PublishedResult(_Frozen):
     modality: Modality = "text"
     source: Text
     rerun_by: str = Field("", description="who produced the numbers, where that is not the method's authors")
+    seeds: str = Field("", coerce_numbers_to_str=True, description="as the source says; empty where it does not")
+    selection: Literal["", "dev", "test"] = Field("", description="what the epoch or the model was chosen on, if known")
+    recipe: str = Field("", description="name of the recipe that is meant to reproduce it")
+    track: str = Field("", description="name of the track with the setting of the source")
     remark: str = ""
     scores: Annotated[dict[str, PublishedScore], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _track_of_a_recipe(self) -> Self:
+        if self.track and not self.recipe:
+            raise ValueError("a track is named for the recipe that reproduces the method; name the recipe")
+        return self
 
 
 class Published(_Frozen):
@@ -71,17 +84,22 @@ class Published(_Frozen):
     results: list[PublishedResult] = []
 
 
-class PublishedRow(_Frozen):
-    """One line of a published table. `board` is where it is shown."""
+@dataclass(frozen=True)
+class Target:
+    """A published number that a recipe is meant to reproduce.
 
-    board: str
-    known_version: bool
-    modality: Modality
+    Attributes:
+        printed: x 100, with the digits that were printed.
+        data_version: of the data it was measured on, as records say it.
+        track: with the setting of the source; None where no track has it.
+    """
+
     method: str
-    kind: str
-    weighted_f1: Decimal
     source: str
-    remark: str
+    printed: Decimal
+    data_version: str
+    recipe: str
+    track: str | None
 
 
 def read_published(path: Path) -> Published:
@@ -107,26 +125,53 @@ def read_published(path: Path) -> Published:
     return published
 
 
-def rows(published: Published) -> list[PublishedRow]:
-    """Published -> one row per number, best first, then by name.
+def rows(published: Published) -> dict[str, list[PublishedRow]]:
+    """Published -> one row per number, by the board it is shown on, best first, then by name.
 
     A number of a known version goes to that version's board; one of an unknown version to the board of its data set.
     """
-    found = [
-        PublishedRow(
-            board=dataset if score.version == UNKNOWN else score.version,
-            known_version=score.version != UNKNOWN,
-            modality=result.modality,
-            method=result.method,
-            kind=result.kind,
-            weighted_f1=score.weighted_f1,
-            source=result.source,
-            remark=_remark(result, score),
-        )
-        for result in published.results
-        for dataset, score in result.scores.items()
-    ]
-    return sorted(found, key=lambda row: (-row.weighted_f1, row.method, row.source, row.remark))
+    found: dict[str, list[tuple[Decimal, PublishedRow]]] = {}
+    for result in published.results:
+        for dataset, score in result.scores.items():
+            board = dataset if score.version == UNKNOWN else score.version
+            found.setdefault(board, []).append((score.weighted_f1, _row(result, score)))
+    return {
+        board: [
+            row for _, row in sorted(of_board, key=lambda one: (-one[0], one[1].method, one[1].source, one[1].remark))
+        ]
+        for board, of_board in found.items()
+    }
+
+
+def targets(published: Published) -> dict[str, list[Target]]:
+    """Published -> the numbers that recipes are meant to reproduce, by board, in the order of the file.
+
+    Only a number of a known version of the data can be reproduced.
+    """
+    found: dict[str, list[Target]] = {}
+    for result in published.results:
+        for score in result.scores.values():
+            version = published.boards[score.version].data_version if score.version != UNKNOWN else ""
+            if result.recipe and version:
+                one = Target(
+                    result.method, result.source, score.weighted_f1, version, result.recipe, result.track or None
+                )
+                found.setdefault(score.version, []).append(one)
+    return found
+
+
+def _row(result: PublishedResult, score: PublishedScore) -> PublishedRow:
+    return PublishedRow(
+        method=result.method,
+        kind=result.kind,
+        modality=result.modality,
+        known_version=score.version != UNKNOWN,
+        weighted_f1=str(score.weighted_f1),
+        source=result.source,
+        seeds=result.seeds,
+        selection=result.selection,
+        remark=_remark(result, score),
+    )
 
 
 def _remark(result: PublishedResult, score: PublishedScore) -> str:

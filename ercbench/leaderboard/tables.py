@@ -1,211 +1,92 @@
-"""RunRecords -> rows of boards: grouped so that nothing is mixed, averaged over seeds, and put in order.
-
-A board is one data set. Its sections never share a table: one per version and fingerprint of the data. The tasks of a
-section, a track with a context protocol each, never share a table either. A row is one recipe version with one
-configuration and encoder, over its seeds.
-"""
+"""Rows, what is known of them, and what others printed -> the boards, as values: averaged, ranked, in order."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean, stdev
+from collections.abc import Iterable, Mapping, Sequence
 
-from ercbench.errors import RecordError
-from ercbench.records import RunRecord, ScoresRecord
-from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
+from ercbench.leaderboard.averages import row
+from ercbench.leaderboard.board_json import Board, Leaderboard, Section, Standing, Task
+from ercbench.leaderboard.evidence import Evidence
+from ercbench.leaderboard.published import BoardText, Published, Target, rows, targets
+from ercbench.leaderboard.ranking import best_first, rank
+from ercbench.leaderboard.seeds import Group, tables
 
-Found = tuple[Path, RunRecord]
-"""A record, and where it lies relative to the results folder."""
-
-Slice = tuple[str, int]
-"""The name of a slice and its utterances: two slices of one name with other numbers have a column each."""
+ORDER: Mapping[Standing, int] = {"ranked": 0, "not-compared": 1, "few-seeds": 2, "outside-rules": 3}
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Mean of a fraction over seeds, and its sample standard deviation, None for a single seed."""
+def boards(found: Sequence[Group], evidence: Evidence, published: Published) -> Leaderboard:
+    """Rows -> boards, by the name of the data set.
 
-    mean: float
-    deviation: float | None
+    Args:
+        found: all rows.
+        evidence: what is known of them.
+        published: what others printed.
 
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a board. All numbers are fractions, on test unless another split is named.
-
-    Attributes:
-        name: recipe@version.
-        configuration: short digest of the resolved config and encoder, for a name that has several rows.
-        emotions: F1 of each emotion.
-        slices: weighted F1 of each slice that all of its records have, those without utterances left out.
-        reasons: why it is not ranked; empty for a ranked row.
-        records: seed and path of each record, in the order of seeds.
-        commands: what makes each record again, in the same order.
+    Before: seeds.py, gathering.py. After: pages.py and the other formats.
     """
-
-    name: str
-    configuration: str
-    encoder: str
-    selected_on: str
-    test: Spread
-    dev: Spread
-    macro: Spread
-    emotions: dict[str, Spread]
-    slices: dict[Slice, Spread]
-    reasons: tuple[str, ...]
-    records: tuple[tuple[int, Path], ...]
-    commands: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Task:
-    """The rows of one track under one context protocol: ranked ones best first, the others below."""
-
-    track: str
-    context: ContextProtocol
-    ranked: tuple[Row, ...]
-    unranked: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """The part of a board that is about one exact content of a data set. `emotions` are in label order."""
-
-    version: str
-    fingerprint: str
-    test_utterances: int | None
-    metrics: tuple[str, ...]
-    emotions: tuple[str, ...]
-    tasks: tuple[Task, ...]
-
-
-def sections(found: Iterable[Found]) -> dict[str, tuple[Section, ...]]:
-    """RunRecords -> the sections of every board, by the name of the data set, sorted.
-
-    Raises:
-        RecordError: two records claim the same seed of one row.
-
-    Before: records.py. After: markdown.py.
-    """
-    boards: dict[str, tuple[Section, ...]] = {}
-    records = sorted(found, key=lambda one: one[0].as_posix())
-    for dataset, of_board in _grouped(records, lambda record: record.dataset.name):
-        parts = [_section(group) for _, group in _grouped(of_board, _content)]
-        boards[dataset] = tuple(sorted(parts, key=lambda part: not any(task.ranked for task in part.tasks)))
-    return boards
-
-
-def _content(record: RunRecord) -> str:
-    """What the records of one section have in common."""
-    data = record.dataset
-    return _json([data.version, data.fingerprint, data.utterances.get("test")])
-
-
-def _section(found: Sequence[Found]) -> Section:
-    """The records about one content of a data set -> its tables."""
-    data = found[0][1].dataset
-    return Section(
-        version=data.version,
-        fingerprint=data.fingerprint,
-        test_utterances=data.utterances.get("test"),
-        metrics=tuple(sorted({record.protocol.metric for _, record in found})),
-        emotions=tuple(dict.fromkeys(key for _, record in found for key in record.scores.test.per_class)),
-        tasks=tuple(_task(group) for _, group in _grouped(found, _task_key)),
-    )
-
-
-def _task_key(record: RunRecord) -> str:
-    """What the records of one table have in common; the usual protocol comes first."""
-    return _json([record.track, CONTEXT_PROTOCOLS.index(record.protocol.context)])
-
-
-def _task(found: Sequence[Found]) -> Task:
-    """The records of one track and context protocol -> ranked and unranked rows."""
-    rows = sorted((_row(group) for _, group in _grouped(found, _method)), key=_order)
-    ranked, unranked = [row for row in rows if not row.reasons], [row for row in rows if row.reasons]
-    return Task(found[0][1].track, found[0][1].protocol.context, tuple(ranked), tuple(unranked))
-
-
-def _order(row: Row) -> tuple[float, str, str]:
-    """Best first; equals by name, then by configuration."""
-    return -row.test.mean, row.name, row.configuration
-
-
-def _method(record: RunRecord) -> str:
-    """What the seeds of one row have in common."""
-    recipe, limit = f"{record.recipe.name}@{record.recipe.version}", record.dataset.limit
-    return _json([recipe, _settings(record), record.protocol.selection_split, record.unranked_reasons, limit])
-
-
-def _settings(record: RunRecord) -> list[object]:
-    """The resolved config and whose weights it started from."""
-    return [record.config, record.overrides, record.encoder.checkpoint, record.encoder.sha256]
-
-
-def _row(found: Sequence[Found]) -> Row:
-    """The records of one row, one per seed -> means and deviations."""
-    found = sorted(found, key=lambda one: one[1].seed)
-    _check_seeds(found)
-    first, records = found[0][1], [record for _, record in found]
-    tests = [record.scores.test for record in records]
-    emotions = [key for key in first.scores.test.per_class if all(key in test.per_class for test in tests)]
-    return Row(
-        name=f"{first.recipe.name}@{first.recipe.version}",
-        configuration=hashlib.sha256(_json(_settings(first)).encode()).hexdigest()[:8],
-        encoder=first.encoder.checkpoint,
-        selected_on=first.protocol.selection_split,
-        test=spread([test.weighted_f1 for test in tests]),
-        dev=spread([record.scores.dev.weighted_f1 for record in records]),
-        macro=spread([test.macro_f1 for test in tests]),
-        emotions={key: spread([test.per_class[key].f1 for test in tests]) for key in emotions},
-        slices=_slices(tests),
-        reasons=tuple(first.unranked_reasons),
-        records=tuple((record.seed, path) for path, record in found),
-        commands=tuple(record.command for record in records),
-    )
-
-
-def _slices(tests: Sequence[ScoresRecord]) -> dict[Slice, Spread]:
-    """Test scores, one per seed -> weighted F1 of the slices that all of them have, in the order of the first."""
-    scored = [
-        {
-            (name, part.utterances): part.weighted_f1
-            for name, part in test.slices.items()
-            if part.weighted_f1 is not None
-        }
-        for test in tests
-    ]
-    return {one: spread([of[one] for of in scored]) for one in scored[0] if all(one in of for of in scored)}
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Fractions, one per seed -> mean and sample standard deviation. The order of the values does not matter."""
-    return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
-
-
-def _grouped(found: Iterable[Found], key: Callable[[RunRecord], str]) -> list[tuple[str, list[Found]]]:
-    """Records by what they have in common, in the order of it."""
-    groups: defaultdict[str, list[Found]] = defaultdict(list)
-    for path, record in found:
-        groups[key(record)].append((path, record))
-    return sorted(groups.items())
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
-def _check_seeds(found: Sequence[Found]) -> None:
-    """A seed counts once."""
-    counts = Counter(record.seed for _, record in found)
-    twice = [seed for seed, count in counts.items() if count > 1]
-    if twice:
-        paths = " and ".join(path.as_posix() for path, record in found if record.seed == twice[0])
-        raise RecordError(
-            f"Two records of one row have the same seed. Got seed {twice[0]} in {paths}. Remove all but one."
+    by_board: dict[str, list[Group]] = {}
+    for group in found:
+        by_board.setdefault(group.shared.dataset, []).append(group)
+    printed, wanted = rows(published), targets(published)
+    made = []
+    for name in sorted(by_board.keys() | printed.keys()):
+        head = published.boards.get(name, BoardText(title=name))
+        of_board = _sections(by_board.get(name, ()), evidence, wanted.get(name, ()))
+        made.append(
+            Board(name=name, title=head.title, note=head.note, sections=of_board, published=printed.get(name, []))
         )
+    return Leaderboard(boards=made)
+
+
+def _sections(found: Sequence[Group], evidence: Evidence, wanted: Sequence[Target]) -> list[Section]:
+    """The rows of a board by content of the data; contents without a row within the rules come last."""
+    parts: dict[tuple[str, str, int | None], list[Group]] = {}
+    for group in found:
+        about = group.shared
+        parts.setdefault((about.data_version, about.fingerprint, about.test_utterances), []).append(group)
+    made = []
+    for (version, fingerprint, utterances), of_section in parts.items():
+        seeds = [seed for group in of_section for seed in group.seeds]
+        section = Section(
+            version=version,
+            fingerprint=fingerprint,
+            test_utterances=utterances,
+            metrics=sorted({seed.metric for seed in seeds}),
+            emotions=list(dict.fromkeys(key for seed in seeds for key in seed.emotions)),
+            tasks=[_task(table, evidence, wanted) for table in tables(of_section)],
+        )
+        made.append(section)
+    return sorted(made, key=lambda section: all(_outside(task) for task in section.tasks))
+
+
+def _outside(task: Task) -> bool:
+    return all(row.standing == "outside-rules" for row in task.rows)
+
+
+def _task(table: Sequence[Group], evidence: Evidence, wanted: Sequence[Target]) -> Task:
+    """The rows of a table in order, with their ranks."""
+    ranking = rank(table, evidence)
+    names = _names(table)
+    ordered = sorted(table, key=lambda one: (ORDER[ranking.rows[one.shared.id].standing], best_first(one)))
+    return Task(
+        track=table[0].shared.track,
+        context=table[0].shared.context,
+        rows=[
+            row(one, names[one.shared.id], ranking.rows[one.shared.id], evidence.rows.get(one.key), wanted)
+            for one in ordered
+        ],
+        comparisons=list(ranking.comparisons),
+    )
+
+
+def _names(table: Iterable[Group]) -> dict[str, str]:
+    """What to call rows, by id: a name that several configurations share is followed by the digest of each."""
+    configurations: dict[str, set[str]] = {}
+    for one in table:
+        configurations.setdefault(one.name, set()).add(one.shared.configuration)
+    return {
+        one.shared.id: f"{one.name} (config {one.shared.configuration})"
+        if len(configurations[one.name]) > 1
+        else one.name
+        for one in table
+    }

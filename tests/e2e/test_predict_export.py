@@ -68,7 +68,7 @@ def test_prediction_on_the_test_split_is_that_of_the_run(ercbench_command: Path,
     corpus = data.load(load_catalog().get(DatasetSpec, "meld-sample"), None, 4)
     file = tmp_path / "talk.jsonl"
     file.write_text(jsonl([(d.key, u.speaker, u.text) for d in corpus.test for u in d.utterances]), encoding="utf-8")
-    found = rows(predict(ercbench_command, record, str(file)))
+    found = rows(predict(ercbench_command, record, str(file), "--precision", "fp32"))
     labels, predictions = read_predictions(record.with_name("seed-0.predictions.csv"))
     labelled = [i for i, u in enumerate(u for d in corpus.test for u in d.utterances) if u.label is not None]
     assert len(labelled) == len(predictions.uids)
@@ -94,13 +94,17 @@ def test_live_answers_equal_those_of_a_file(ercbench_command: Path, record: Path
 
 
 def test_bf16_is_close_and_refused_where_it_is_not_there(ercbench_command: Path, record: Path) -> None:
-    """Asked for by name only: near the probabilities of float32, or a message on a processor without bf16."""
+    """Near the probabilities of float32, and the default; or a message on a processor without bf16."""
     arguments = ("--no-live", "--device", "cpu", "--precision", "bf16")
     if not _cpu_has_bf16():
         assert b"no bf16" in predict(ercbench_command, record, *arguments, given=jsonl(TALK), code=2).stderr
         return
-    exact = rows(predict(ercbench_command, record, "--no-live", given=jsonl(TALK)))
-    for row, other in zip(rows(predict(ercbench_command, record, *arguments, given=jsonl(TALK))), exact, strict=True):
+    exact = rows(predict(ercbench_command, record, "--no-live", "--precision", "fp32", given=jsonl(TALK)))
+    asked = predict(ercbench_command, record, *arguments, given=jsonl(TALK))
+    default = predict(ercbench_command, record, "--no-live", "--device", "cpu", given=jsonl(TALK))
+    assert default.stdout == asked.stdout
+    assert b"Computing in bf16" in default.stderr
+    for row, other in zip(rows(asked), exact, strict=True):
         assert list(row["probabilities"].values()) == pytest.approx(list(other["probabilities"].values()), abs=0.05)
         assert row["probabilities"] != other["probabilities"]
 

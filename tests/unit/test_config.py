@@ -385,7 +385,8 @@ def test_the_digest_changes_with_every_value() -> None:
     found = catalog(recipe(), recipe("other"))
     others: dict[str, Any] = {
         "classifier.name": "head", "selection.classifier": None, "selection.split": "test", "selection.ties": "test",
-        "selection.prototypes": "last", "training.precision": "fp32", "encoder.words": {"a": "b"},
+        "selection.prototypes": "last", "selection.seal_test": False, "training.precision": "fp32",
+        "encoder.words": {"a": "b"},
     }  # fmt: skip
     config = resolved(found)
     digests = {"as it is": config.digest}

@@ -175,7 +175,9 @@ def test_written_files_may_be_read_by_everybody(tmp_path: Path) -> None:
 def test_an_unknown_schema_version_is_refused(tmp_path: Path, version: object) -> None:
     """A record of a newer ercbench is not guessed at; the message says which versions are meant."""
     path = written(tmp_path, {**record_data(), "schema_version": version, "a_field_of_the_future": 1})
-    with pytest.raises(RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2. Update"):
+    with pytest.raises(
+        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3. Update"
+    ):
         records.read_record(path)
 
 
@@ -363,3 +365,30 @@ def test_turns_that_the_protocol_does_not_allow_are_refused(
         RecordError, match=rf"field protocol .*{context} does not allow {past} earlier and {future} later"
     ):
         records.read_record(written(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        ({}, "context:past:8|selection:dev"),
+        ({"context": "none", "context_past": 0}, "context:none|selection:dev"),
+        ({"context": "full", "context_future": 4, "selection_split": "test"}, "context:full:8+4|selection:test"),
+    ],
+)
+def test_the_signature_tells_what_a_score_is(protocol: dict[str, Any], told: str) -> None:
+    """Metric, data with version and fingerprint, context, selection and framework, in one line; a limit too."""
+    data = record_data()
+    data["protocol"] |= protocol
+    head = "weighted_f1|classes:2|data:talk@1|fingerprint:000000000000"
+    assert RunRecord.model_validate(data).signature == f"{head}|utterances:8|{told}|ercbench:unknown"
+    data["dataset"]["limit"] = 2
+    data["environment"]["packages"]["ercbench"] = "0.1.0"
+    assert RunRecord.model_validate(data).signature == f"{head}|limit:2|utterances:8|{told}|ercbench:0.1.0"
+
+
+def test_sealed_predictions_come_back_as_they_were_written(tmp_path: Path) -> None:
+    """Uids in order, and a column of label keys per epoch and state."""
+    path = tmp_path / "seed-3.sealed.csv"
+    columns = {"epoch 1": ("joy", "neutral"), "state 1": ("neutral", "neutral")}
+    path.write_text(prediction_files.format_sealed(("talk/test/0/0", "talk/test/0/1"), columns), encoding="utf-8")
+    assert prediction_files.read_sealed(path) == (("talk/test/0/0", "talk/test/0/1"), columns)

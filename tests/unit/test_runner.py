@@ -52,12 +52,14 @@ def run(prepared: Prepared, folder: Path, watching: Watching) -> RunRecord:
 
 
 def test_every_split_is_encoded_as_often_as_needed(small: Callable[..., Prepared], tmp_path: Path) -> None:
-    """Dev once per epoch, which serves the end too; train and test once, with the chosen epoch."""
-    prepared, watching = small(training__epochs=2), Watching()
-    run(prepared, tmp_path, watching)
-    train, dev, test = (len(prepared.tokens[split]) for split in ("train", "dev", "test"))
-    encoded = {doing: count for doing, count in watching.done.items() if not doing.startswith("epoch")}
-    assert encoded == {"scoring dev": 2 * dev, "encoding train": train, "encoding test": test}
+    """Dev and test once per epoch, which serves the end too, test only once where nothing is sealed; train once."""
+    for seal in (True, False):
+        prepared, watching = small(training__epochs=2, selection__seal_test=seal), Watching()
+        run(prepared, tmp_path / str(seal), watching)
+        train, dev, test = (len(prepared.tokens[split]) for split in ("train", "dev", "test"))
+        encoded = {doing: count for doing, count in watching.done.items() if not doing.startswith("epoch")}
+        times = 2 if seal else 1
+        assert encoded == {"scoring dev": 2 * dev, "encoding train": train, "encoding test": times * test}
 
 
 def test_an_interrupted_run_gives_the_same_record(small: Callable[..., Prepared], tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_learning_rates_fall_after_every_epoch(tmp_path: Path, optimizers: list[
     """Epoch n is trained at the rate times ``lr_decay`` to the power n - 1, in a resumed run too."""
     seen: list[list[float]] = []
 
-    def look() -> tuple[float, float]:
+    def look(_epoch: int) -> tuple[float, float]:
         seen.append(sorted({group["lr"] for group in optimizers[-1].param_groups}))
         if len(seen) == 3:
             raise KeyboardInterrupt
