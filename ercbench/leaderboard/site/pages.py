@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,8 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ercbench.errors import RecordError
-from ercbench.leaderboard.board_json import Board, Interval, Leaderboard, PublishedRow, Row, Task
-from ercbench.leaderboard.markdown import points
+from ercbench.leaderboard.board_json import LEADERBOARD_FILE, Board, Interval, Leaderboard, PublishedRow, Row, Task
+from ercbench.leaderboard.markdown import points, visible
 from ercbench.leaderboard.site.plots import Scale, bar, range_plot
 from ercbench.leaderboard.site.tables import (
     INDEX_COLUMNS,
@@ -76,7 +75,7 @@ def pages(leaderboard: Leaderboard, beside: str = "") -> Iterator[tuple[str, str
     if any(page_name(board.name) == INDEX for board in leaderboard.boards):
         raise RecordError("A data set cannot have the name of the index. Got 'index'. Give it another name.")
     environment = _environment(beside)
-    common = {"boards": leaderboard.boards, "limit": ROWS, "data": quote(f"{beside}leaderboard.json", safe="/@")}
+    common = {"boards": leaderboard.boards, "limit": ROWS, "data": LEADERBOARD_FILE}
     lines = [line for board in leaderboard.boards for line in _lines(board)]
     tasks = [line.task for line in lines if line.task]
     index = {
@@ -172,12 +171,9 @@ def _policy() -> Markup:
     return Markup("; ".join(rules))  # noqa: S704 (hashes alone)
 
 
-def visible(value: object) -> object:
+def _shown(value: object) -> object:
     """Text without what cannot be seen, such as the characters that turn the direction of writing round."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    blanks = (" " if char.isspace() else char for char in value)
-    return "".join(char for char in blanks if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _signed(fraction: float) -> str:
@@ -199,7 +195,7 @@ def _environment(beside: str) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
-        finalize=visible,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
