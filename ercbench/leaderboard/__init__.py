@@ -4,8 +4,8 @@ In reading order: ``seeds.py`` takes from records what boards need, ``evidence.p
 find out, ``gathering.py`` finds it out, ``ranking.py`` says who is ranked, ``averages.py`` makes a row,
 ``published.py`` reads what others printed, ``tables.py`` puts the boards together as the values of ``board_json.py``.
 From these every format is made: ``markdown.py`` makes text that is safe to show and ``pages.py`` the pages,
-``csv_tables.py`` and ``exports.py`` the rest, ``site/`` the HTML. ``build.py`` writes the files. They are the same, byte
-for byte, for the same records and evidence: they hold no date, and everything in them is sorted.
+``csv_tables.py`` and ``exports.py`` the rest, ``site/`` the HTML. ``build.py`` writes the files. They are the same,
+byte for byte, for the same records and evidence: they hold no date, and everything in them is sorted.
 """
 
 from ercbench.leaderboard.board_json import Leaderboard, read_leaderboard

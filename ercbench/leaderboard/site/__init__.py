@@ -5,6 +5,6 @@ In reading order: ``plots.py`` draws, ``tables.py`` lays out what a page shows, 
 """
 
 from ercbench.leaderboard.site.folder import write_site
-from ercbench.leaderboard.site.pages import pages
+from ercbench.leaderboard.site.pages import render_site
 
-__all__ = ["pages", "write_site"]
+__all__ = ["render_site", "write_site"]

@@ -57,7 +57,7 @@ class Line:
     highest: str
 
 
-def pages(leaderboard: Leaderboard, beside: str = "") -> Iterator[tuple[str, str]]:
+def render_site(leaderboard: Leaderboard, beside: str = "") -> Iterator[tuple[str, str]]:
     """What is on the boards -> name and text of every page, the same bytes for the same boards.
 
     ``index.html`` comes first, then ``NAME.html`` per data set. A board with a table of more than `ROWS` rows has
@@ -126,7 +126,7 @@ def _lines(board: Board) -> Iterator[Line]:
     """A board -> its lines in the index."""
     highest = next((row.weighted_f1 for row in board.published if row.modality == "text" and row.known_version), "")
     if not board.sections:
-        yield Line(board, board.note, None, "", (), 0, 0, 0, highest)
+        yield Line(board, board.note.partition(". ")[0].rstrip("."), None, "", (), 0, 0, 0, highest)
     ids = table_ids(board)
     for place, section in enumerate(board.sections):
         for at, task in enumerate(section.tasks):

@@ -19,6 +19,12 @@ _QUARTERS = 4
 """The page draws a line at each quarter of a scale, so its quarters are round numbers."""
 
 
+_END = '<line class="line" x1="{at}" x2="{at}" y1="5" y2="13"/>'
+_TO_THE_LEFT = '<path d="M0 9l6-4v8z"/>'
+_TO_THE_RIGHT = '<svg x="100%"><path d="M0 9l-6-4v8z"/></svg>'
+"""The ends of a line over seeds: where it ends, or that it goes on beyond the scale."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """Fractions from `low` to `high`, in quarters of a round number of points."""
@@ -63,8 +69,8 @@ def range_plot(on: Scale, mean: float, dialogues: Interval | None = None, seeds:
     if seeds:
         low, high = on.at(seeds.low), on.at(seeds.high)
         parts.append(f'<line class="line" x1="{low}" x2="{high}" y1="9" y2="9"/>')
-        ends = [at for value, at in ((seeds.low, low), (seeds.high, high)) if on.low <= value <= on.high]
-        parts += [f'<line class="line" x1="{at}" x2="{at}" y1="5" y2="13"/>' for at in ends]
+        parts.append(_END.format(at=low) if seeds.low >= on.low else _TO_THE_LEFT)
+        parts.append(_END.format(at=high) if seeds.high <= on.high else _TO_THE_RIGHT)
     parts.append(f'<circle cx="{on.at(mean)}" cy="9" r="3.5"/>')
     return Markup(f'<svg class="range" aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704 (numbers alone)
 

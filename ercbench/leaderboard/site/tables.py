@@ -217,7 +217,7 @@ def _columns(on: Scale) -> tuple[Column, ...]:
         Column("rank", "Rank", "number", "num rank", "ascending"),
         Column("method", "Method"),
         Column("f1", "Weighted F1", "number", "num"),
-        Column("interval", "95 % interval", "number", "plot wide", scale=on),
+        Column("interval", "95\N{NO-BREAK SPACE}% interval", "number", "plot wide", scale=on),
         Column("macro", "Macro F1", "number", "num wide"),
         Column("dev", "Dev", "number", "num wide"),
         Column("seeds", "Seeds", "number", "num wide"),
