@@ -218,9 +218,9 @@ def _columns(on: Scale) -> tuple[Column, ...]:
         Column("method", "Method"),
         Column("f1", "Weighted F1", "number", "num"),
         Column("interval", "95\N{NO-BREAK SPACE}% interval", "number", "plot wide", scale=on),
-        Column("macro", "Macro F1", "number", "num wide"),
-        Column("dev", "Dev", "number", "num wide"),
-        Column("seeds", "Seeds", "number", "num wide"),
+        Column("macro", "Macro F1", "number", "num extra"),
+        Column("dev", "Dev", "number", "num extra"),
+        Column("seeds", "Seeds", "number", "num extra"),
         Column("status", "Status", "text", "state"),
     )
 

@@ -173,15 +173,17 @@ function recall() {
   const hash = location.hash.slice(1);
   if (hash && !hash.includes('=')) {
     filter();
-    if (open(decodeURIComponent(hash), true)) remember();
+    if (open(hash, true)) remember();
     return;
   }
   const view = new URLSearchParams(hash);
   for (const name of ['q', 'track', 'context']) {
     if (form.elements[name]) form.elements[name].value = view.get(name) ?? '';
   }
-  const status = view.has('status') ? view.get('status').split(' ') : null;
-  for (const box of every('[name=status]', form)) box.checked = !status || status.includes(box.value);
+  const status = (view.get('status') ?? '').split(' ');
+  const boxes = every('[name=status]', form);
+  const known = boxes.some(box => status.includes(box.value));
+  for (const box of boxes) box.checked = !known || status.includes(box.value);
   const orders = new Map(view.getAll('sort').map(one => [one.split('.')[0], one.split('.').slice(1)]));
   for (const table of tables) {
     const order = orders.get(table.element.id) ?? (table.sorted && table.first);
