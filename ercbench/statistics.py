@@ -1,16 +1,16 @@
 """How far a score can be trusted: intervals over seeds and over test dialogues, and paired tests. No torch here.
 
-Everything is computed from confusion counts per dialogue. Letters beside those of ``types.py``: ``S`` seeds, ``G``
-dialogues of test that hold a labelled utterance, ``R`` resamples. Turns of a dialogue depend on each other, so whole
-dialogues are drawn, never utterances. Sums over dialogues are sums of whole numbers and the random numbers are of a
-generator whose stream numpy keeps for ever, so that the same counts give the same numbers on every machine.
+Two sources of uncertainty, kept apart: other seeds would have given other models, and another test set other scores of
+the same models. Everything over the test set is computed from confusion counts per dialogue (S, G, C, C), with the
+letters of ``resampling.py``: turns of a dialogue depend on each other, so whole dialogues are drawn, never utterances.
+``docs/explanation/statistics.md`` explains the methods and shows how often they hold what they promise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, stdev, variance
 
 import numpy as np
 
@@ -48,9 +48,9 @@ class Comparison:
 
     Attributes:
         effect: with its interval over dialogues.
-        p_bootstrap: paired bootstrap of whole dialogues.
-        p_randomisation: approximate randomisation of whole dialogues.
-        p_seeds: Welch's t-test over the scores of the seeds; None where a system has fewer than two.
+        p_bootstrap: of the paired bootstrap of whole dialogues; below 0.05 where the interval leaves 0 out.
+        p_randomisation: of approximate randomisation, which swaps whole dialogues between the systems.
+        p_seeds: of Welch's t-test over the scores of the seeds; None where a system has fewer than two.
     """
 
     effect: Interval
@@ -60,8 +60,8 @@ class Comparison:
 
     @property
     def p(self) -> float:
-        """The largest of the p-values there are: a difference must be beyond dialogues and beyond seeds."""
-        return max(self.p_bootstrap, self.p_randomisation, self.p_seeds or 0.0)
+        """The largest of the p-values there are: a difference must be beyond the dialogues and beyond the seeds."""
+        return max(p for p in (self.p_bootstrap, self.p_randomisation, self.p_seeds) if p is not None)
 
 
 def dialogue_counts(
@@ -91,28 +91,30 @@ def over_seeds(values: Sequence[float]) -> SeedSpread:
 
     The interval is not cut off at 0 and 1.
     """
-    from scipy import stats
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
 
     mean, seeds = fmean(values), len(values)
     if seeds < 2:
         return SeedSpread(mean, None, None, seeds)
     deviation = stdev(values)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, seeds - 1)) * deviation / seeds**0.5
+    half = float(stdtrit(seeds - 1, (1 + LEVEL) / 2)) * deviation / seeds**0.5
     return SeedSpread(mean, deviation, Interval(mean, mean - half, mean + half), seeds)
 
 
 def over_dialogues(counts: IntArray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """Confusion counts (S, G, C, C) -> weighted F1 averaged over seeds, and its interval over test dialogues.
 
-    The interval is for the score that these very models would reach on endlessly many dialogues like those of test;
-    what other seeds would give is in `over_seeds`. With a single dialogue nothing is known of others, and the interval
-    is all there is: 0 to 1.
+    The interval is for what these very models would score on endlessly many dialogues like those of test; what models
+    of other seeds would score is in `over_seeds`. A single dialogue says nothing about others: the interval is 0 to 1.
     """
     return _interval(bootstrap([margins(counts)], resamples, seed), 0.0, 1.0)
 
 
 def compare(a: IntArray, b: IntArray, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
     """Confusion counts of two systems, (S_a, G, C, C) and (S_b, G, C, C), on the same dialogues -> how they differ.
+
+    Both systems are scored on the same resamples, so that a dialogue that is hard for both counts for neither. Where
+    the numbers of seeds differ, each system's scores are averaged over its own.
 
     Raises:
         ValueError: the counts are not of the same test set.
@@ -161,17 +163,15 @@ def _welch(a: Sequence[float], b: Sequence[float]) -> float | None:
 
     Where no seed of either system differs from another, seeds cast no doubt on a difference: 0, or 1 for none.
     """
-    from scipy import stats
+    from scipy.special import stdtr
 
     if min(len(a), len(b)) < 2:
         return None
-    deviations = stdev(a), stdev(b)
-    if not any(deviations):
+    parts = [variance(scores) / len(scores) for scores in (a, b)]
+    if not any(parts):
         return float(fmean(a) == fmean(b))
-    found = stats.ttest_ind_from_stats(
-        fmean(a), deviations[0], len(a), fmean(b), deviations[1], len(b), equal_var=False
-    )
-    return float(found.pvalue)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(of) - 1) for part, of in zip(parts, (a, b), strict=True))
+    return float(2 * stdtr(freedom, -abs(fmean(a) - fmean(b)) / sum(parts) ** 0.5))
 
 
 def _interval(found: Bootstrap, low: float, high: float) -> Interval:

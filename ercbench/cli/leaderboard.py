@@ -120,20 +120,23 @@ def _build(results: Path, data_dir: Path | None, as_json: bool) -> None:
     from ercbench.leaderboard import write_boards
 
     written = write_boards(results, GoldLabels(load_catalog(), data_dir))
-    found = written.gathered
     if as_json:
         answer = {"results": results.as_posix(), "up_to_date": True, "written": list(written.names)}
-        answer |= {"rows_scored_again": found.rows, "pairs_compared": found.pairs, "problems": list(found.problems)}
+        answer |= {
+            "rows_scored_again": written.rows,
+            "pairs_compared": written.pairs,
+            "problems": list(written.problems),
+        }
         click.echo(json.dumps(answer))
         return
     for name in written.names:
         click.echo(f"Wrote {results / name}")
-    if found.rows or found.pairs:
-        click.echo(f"Rows scored again: {found.rows}. Pairs of rows compared: {found.pairs}.")
-    for problem in found.problems[:SHOWN]:
+    if written.rows or written.pairs:
+        click.echo(f"Rows scored again: {written.rows}. Pairs of rows compared: {written.pairs}.")
+    for problem in written.problems[:SHOWN]:
         click.echo(f"Not scored again: {problem}", err=True)
-    if len(found.problems) > SHOWN:
-        click.echo(f"Not scored again: {len(found.problems) - SHOWN} more; --json has all of them.", err=True)
+    if len(written.problems) > SHOWN:
+        click.echo(f"Not scored again: {len(written.problems) - SHOWN} more; --json has all of them.", err=True)
 
 
 def _check(results: Path) -> None:

@@ -6,28 +6,40 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ercbench.errors import RecordError
-from ercbench.gold import GoldLabels
 from ercbench.leaderboard.board_json import LEADERBOARD_FILE, Leaderboard, leaderboard_text
 from ercbench.leaderboard.csv_tables import RECORDS_FILE, ROWS_FILE, records_csv, rows_csv
 from ercbench.leaderboard.evidence import EVIDENCE_FILE, Evidence, evidence_text, read_evidence
-from ercbench.leaderboard.gathering import Gathered, gather, needed
 from ercbench.leaderboard.pages import INDEX, MARKER, pages
 from ercbench.leaderboard.published import Published, read_published
+from ercbench.leaderboard.ranking import needed
 from ercbench.leaderboard.seeds import Group, Seen, groups
 from ercbench.leaderboard.tables import boards
 from ercbench.records import read_records, write_atomically
+
+if TYPE_CHECKING:
+    from ercbench.gold import GoldLabels
 
 _BOARD_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a build did: the names of the files written, relative to the results folder, and what it found out."""
+    """What a build did.
+
+    Attributes:
+        names: of the files written, relative to the results folder.
+        rows: how many rows were scored again.
+        pairs: how many pairs of rows were compared.
+        problems: why others could not be, a sentence each.
+    """
 
     names: tuple[str, ...]
-    gathered: Gathered
+    rows: int = 0
+    pairs: int = 0
+    problems: tuple[str, ...] = ()
 
 
 def build(results: Path, seen: Seen | None = None) -> Leaderboard:
@@ -69,14 +81,18 @@ def write_boards(results: Path, gold: GoldLabels | None = None, seen: Seen | Non
         RecordError: as `build` does.
     """
     found = _groups(results, seen)
-    known = read_evidence(results)
-    gathered = gather(results, found, known, gold) if gold else Gathered(needed(found, known))
-    files = _files(_boards(results, found, gathered.evidence), gathered.evidence)
+    known, new = read_evidence(results), None
+    if gold:
+        from ercbench.leaderboard.gathering import gather  # a check needs no data, and none of what reads them
+
+        new = gather(results, found, known, gold)
+    evidence = new.evidence if new else needed(found, known)
+    files = _files(_boards(results, found, evidence), evidence)
     for name, text in files.items():
         write_atomically(results / name, text)
     for name in _left_over(results, files):
         (results / name).unlink()
-    return Written(tuple(files), gathered)
+    return Written(tuple(files), new.rows, new.pairs, new.problems) if new else Written(tuple(files))
 
 
 def check(results: Path, seen: Seen | None = None) -> tuple[str, ...]:
@@ -106,10 +122,10 @@ def _groups(results: Path, seen: Seen | None) -> list[Group]:
 
 
 def _boards(results: Path, found: list[Group], evidence: Evidence) -> Leaderboard:
-    printed = published_file(results)
-    made = boards(found, evidence, read_published(printed) if printed else Published())
-    _check_names(board.name for board in made.boards)
-    return made
+    file = published_file(results)
+    published = read_published(file) if file else Published()
+    _check_names({group.shared.dataset for group in found} | published.boards.keys())
+    return boards(found, evidence, published)
 
 
 def _files(leaderboard: Leaderboard, evidence: Evidence) -> dict[str, str]:
@@ -120,7 +136,7 @@ def _files(leaderboard: Leaderboard, evidence: Evidence) -> dict[str, str]:
 
 def _check_names(names: Iterable[str]) -> None:
     """A board is a file called after its data set, so the name must not lead anywhere else."""
-    for name in names:
+    for name in sorted(names):
         if not _BOARD_NAME.fullmatch(name) or f"{name}.md" == INDEX.lower():
             raise RecordError(
                 f"A data set of a record or of the published results cannot name a board. Got {name!r}. "

@@ -12,7 +12,7 @@ from ercbench import scoring
 from ercbench.errors import ErcbenchError
 from ercbench.gold import Gold, GoldLabels, recorded_predictions
 from ercbench.leaderboard import ranking
-from ercbench.leaderboard.evidence import Estimate, Evidence, PairEvidence, RowEvidence, pruned
+from ercbench.leaderboard.evidence import Estimate, Evidence, PairEvidence, RowEvidence
 from ercbench.leaderboard.seeds import Group, tables
 from ercbench.records import RunRecord, read_record
 from ercbench.statistics import Interval, compare, dialogue_counts, over_dialogues
@@ -62,13 +62,7 @@ def gather(results: Path, found: Sequence[Group], evidence: Evidence, gold: Gold
                 pairs.setdefault(first.key, {})[other.key] = pair
                 new_pairs += 1
         again.forget_counts()
-    return Gathered(needed(found, Evidence(rows=rows, pairs=pairs)), new_rows, new_pairs, again.problems)
-
-
-def needed(found: Sequence[Group], evidence: Evidence) -> Evidence:
-    """Evidence without the entries that none of these rows needs."""
-    wanted = ((a.key, b.key) for table in tables(found) for a, b in ranking.pairs(table, evidence))
-    return pruned(evidence, {group.key for group in found}, wanted)
+    return Gathered(ranking.needed(found, Evidence(rows=rows, pairs=pairs)), new_rows, new_pairs, again.problems)
 
 
 def same_scores(predictions: Predictions, record: RunRecord, gold: Gold) -> bool:

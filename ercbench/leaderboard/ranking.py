@@ -15,8 +15,8 @@ from itertools import combinations
 from statistics import fmean
 
 from ercbench.leaderboard.board_json import Comparison, Interval, RankRange, Standing
-from ercbench.leaderboard.evidence import Evidence
-from ercbench.leaderboard.seeds import Group
+from ercbench.leaderboard.evidence import Evidence, pruned
+from ercbench.leaderboard.seeds import Group, tables
 from ercbench.statistics import holm, rank_ranges
 
 SEEDS = 3
@@ -52,6 +52,12 @@ def candidates(table: Sequence[Group], evidence: Evidence) -> list[Group]:
 def pairs(table: Sequence[Group], evidence: Evidence) -> Iterator[tuple[Group, Group]]:
     """Every two rows that are to be compared. Rows of the same content need no comparison."""
     return ((a, b) for a, b in combinations(candidates(table, evidence), 2) if a.key != b.key)
+
+
+def needed(found: Sequence[Group], evidence: Evidence) -> Evidence:
+    """Evidence without the entries that none of these rows needs."""
+    wanted = ((a.key, b.key) for table in tables(found) for a, b in pairs(table, evidence))
+    return pruned(evidence, {group.key for group in found}, wanted)
 
 
 def rank(table: Sequence[Group], evidence: Evidence) -> Ranking:

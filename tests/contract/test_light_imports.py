@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy")
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy", "matplotlib")
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate",
         ["plugin", "list"],
         ["run", "--help"],
         ["data", "fetch", "--help"],
+        ["report", "--help"],
     ],
     ids=" ".join,
 )

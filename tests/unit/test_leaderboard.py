@@ -12,7 +12,20 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import yaml
+from board_results import (
+    ONE,
+    OTHER,
+    built,
+    compared,
+    printed,
+    publish,
+    record,
+    saved,
+    seeds,
+    split_scores,
+    table_with,
+    tables,
+)
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,67 +35,9 @@ from ercbench import leaderboard
 from ercbench.cli.leaderboard import leaderboard as command
 from ercbench.errors import RecordError
 from ercbench.leaderboard import markdown
-from ercbench.leaderboard.build import INDEX, MARKER
-from ercbench.leaderboard.published import read_published
-from ercbench.leaderboard.tables import spread
-from ercbench.records import RunRecord, record_path, write_record
-
-ONE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
-SHIPPED = Path(__file__).parents[2] / "leaderboards" / "published.yaml"
-
-
-def split_scores(weighted_f1: float) -> dict[str, Any]:
-    """Scores of one split; joy is 0.1 better than neutral."""
-    per_class = {
-        key: {"precision": 0.5, "recall": 0.5, "f1": weighted_f1 / 2 + bonus, "support": 4}
-        for key, bonus in (("neutral", 0.0), ("joy", 0.1))
-    }
-    rest = {
-        "macro_f1": weighted_f1 / 2,
-        "micro_f1_without_neutral": 0.5,
-        "accuracy": 0.5,
-        "confusion": [[1, 0], [0, 1]],
-    }
-    return {"weighted_f1": weighted_f1, "per_class": per_class, **rest}
-
-
-def record(name: str = "method", f1: float = 0.5, seed: int = 0, **changes: dict[str, Any]) -> RunRecord:
-    """A record; `changes` are merged into the section of the record that they name."""
-    data: dict[str, Any] = {
-        "recipe": {"name": name, "version": "1", "reference": "A paper", "ranked": True},
-        "dataset": {
-            "name": "talk",
-            "version": "1",
-            "fingerprint": ONE,
-            "ranked": True,
-            "utterances": {"train": 8000, "dev": 900, "test": 1234},
-        },
-        "overrides": {},
-        "config": {"training.epochs": 8},
-        "protocol": {
-            "selection_split": "dev",
-            "context": "past",
-            "context_past": 8,
-            "metric": "weighted_f1|classes:2",
-        },
-        "encoder": {"checkpoint": "small-encoder", "origin": "local folder", "sha256": None, "parameters": 1000},
-        "plugins": [],
-        "environment": {"device": "cpu", "hardware": "a", "precision": "fp32", "python": "3.11", "packages": {}},
-        "training": {
-            "epochs": [],
-            "chosen_epoch": 1,
-            "candidates_dev_weighted_f1": [],
-            "chosen_candidate": 1,
-            "effective_batch": 64,
-            "resumed_after_epochs": [],
-        },
-        "scores": {"dev": split_scores(f1 / 2), "test": split_scores(f1)},
-        "predictions": {"file": f"seed-{seed}.predictions.csv", "sha256": "0" * 64},
-        "seconds": {},
-    }
-    top = {"track": "mini", "seed": seed, "command": f"ercbench run {name} --seed {seed}", "started": "2026-01-01"}
-    merged = {key: {**value, **changes.pop(key, {})} for key, value in data.items() if isinstance(value, dict)}
-    return RunRecord.model_validate({**data, **top, **merged, **changes})
+from ercbench.leaderboard.averages import spread
+from ercbench.leaderboard.pages import INDEX, MARKER
+from ercbench.records import write_record
 
 
 def sliced(**parts: tuple[float | None, int]) -> dict[str, Any]:
@@ -94,56 +49,6 @@ def sliced(**parts: tuple[float | None, int]) -> dict[str, Any]:
 SLICED = sliced(short=(0.5, 40), shift=(0.25, 7))
 
 
-def saved(results: Path, *records: RunRecord) -> Path:
-    """A results folder that holds these records."""
-    for one in records:
-        name = f"{one.recipe.name}@{one.recipe.version}"
-        path = record_path(results, one.dataset.name, one.track, name, one.seed, one.protocol.context)
-        while path.exists():  # as two runs into one folder would not do, but a stranger's pull request may
-            path = path.parents[1] / (path.parent.name + "x") / path.name
-        write_record(path, one, "")
-    return results
-
-
-def publish(results: Path, *entries: dict[str, Any]) -> Path:
-    """A results folder with a published.yaml for the data sets ``talk`` and ``talk-short``."""
-    results.mkdir(parents=True, exist_ok=True)
-    boards = {"talk": {"title": "Talk"}, "talk-short": {"title": "Talk, short"}}
-    (results / "published.yaml").write_text(yaml.safe_dump({"boards": boards, "results": list(entries)}))
-    return results
-
-
-def printed(method: str, f1: str = "70.10", version: str = "talk", **more: Any) -> dict[str, Any]:
-    """One entry of a published.yaml."""
-    score = {"version": version, "weighted_f1": f1}
-    return {"method": method, "kind": "encoder", "source": "A paper, Table 1", "scores": {"talk": score}, **more}
-
-
-def built(results: Path) -> dict[str, str]:
-    """The boards of a results folder."""
-    published = results / "published.yaml"
-    return leaderboard.build(results, published if published.is_file() else None)
-
-
-def tables(text: str) -> list[list[list[str]]]:
-    """The tables of a page as a Markdown reader sees them: per table the rows, per row the text of the cells."""
-    found: list[list[list[str]]] = []
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
-        if token.type == "table_open":
-            found.append([])
-        elif token.type == "tr_open":
-            found[-1].append([])
-        elif token.type == "inline" and found and token.level > 3:
-            found[-1][-1].append("".join(child.content for child in token.children or ()))
-    return found
-
-
-def table_with(text: str, column: str) -> list[list[str]]:
-    """The only table that has a column of this name."""
-    (found,) = (table for table in tables(text) if column in table[0])
-    return found
-
-
 MIXED = [
     record("alpha", 0.61, 0),
     record("alpha", 0.63, 1),
@@ -153,6 +58,9 @@ MIXED = [
     record("delta", 0.80, 0, dataset={"fingerprint": OTHER}),
     record("delta", 0.80, 0, dataset={"name": "speech"}),
 ]
+
+VALUES = ("leaderboard.json", "leaderboard.csv", "records.csv")
+"""What is written beside the pages."""
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
@@ -192,31 +100,35 @@ def test_nothing_on_a_board_changes_with_the_day(tmp_path: Path) -> None:
 
 
 def test_rows_are_ranked_by_their_mean_over_seeds(tmp_path: Path) -> None:
-    """Best first; the mean with the sample standard deviation over seeds, and none for a single seed."""
-    seeds = [0.61, 0.63, 0.665]
-    results = saved(tmp_path, *(record("alpha", f1, seed) for seed, f1 in enumerate(seeds)), record("beta", 0.7, 7))
-    header, first, second = table_with(built(results)["talk.md"], "Rank")
+    """Best first; the mean with the sample standard deviation over seeds, both intervals, and the status."""
+    scores = [0.61, 0.63, 0.665]
+    alpha = [record("alpha", f1, seed) for seed, f1 in enumerate(scores)]
+    results = compared(saved(tmp_path, *alpha, *seeds("beta", 0.7)), lambda better, worse: True)
+    board = built(results)["talk.md"]
+    header, first, second = table_with(board, "Rank")
     assert dict(zip(header, first, strict=True)) == {
         "Rank": "1",
         "Recipe": "beta@1",
-        "Weighted F1": "70.00",
-        "Seeds": "1",
+        "Weighted F1": "70.00 ± 0.10",
+        "Over seeds": "69.75 to 70.25",
+        "Over dialogues": "68.00 to 72.00",
+        "Seeds": "3",
         "Dev": "35.00",
         "Macro F1": "35.00",
-        "Encoder": "small-encoder",
-        "Selected on": "dev",
-        "Records": "seed 7",
+        "Status": "verified",
     }
-    mean = sum(seeds) / 3
-    deviation = (sum((value - mean) ** 2 for value in seeds) / 2) ** 0.5
-    assert second[:4] == ["2", "alpha@1", f"{100 * mean:.2f} ± {100 * deviation:.2f}", "3"]
-    assert second[-1] == "seed 0, seed 1, seed 2"
+    mean = sum(scores) / 3
+    deviation = (sum((value - mean) ** 2 for value in scores) / 2) ** 0.5
+    assert second[:3] == ["2", "alpha@1", f"{100 * mean:.2f} ± {100 * deviation:.2f}"]
+    records = table_with(board, "Records")
+    assert records[0] == ["Recipe", "Encoder", "Selected on", "Records"]
+    assert records[2] == ["alpha@1", "small-encoder", "dev", "seed 0, seed 1, seed 2"]
 
 
 def test_equal_scores_are_in_the_order_of_names(tmp_path: Path) -> None:
     """A tie has a fixed order."""
-    rows = table_with(built(saved(tmp_path, *(record(name) for name in ("b", "c", "a"))))["talk.md"], "Rank")
-    assert [row[1] for row in rows[1:]] == ["a@1", "b@1", "c@1"]
+    results = compared(saved(tmp_path, *(one for name in ("b", "c", "a") for one in seeds(name, 0.5))))
+    assert [row[1] for row in table_with(built(results)["talk.md"], "Rank")[1:]] == ["a@1", "b@1", "c@1"]
 
 
 @given(values=st.lists(st.floats(0, 1), min_size=2, max_size=6), data=st.data())
@@ -257,7 +169,7 @@ def test_every_row_has_its_exact_command(tmp_path: Path) -> None:
     """The command of each record is on the board as it was, blanks and special characters included."""
     exact = "ercbench run m --set 'a=[1,  2]' && echo \"<x> | _y_ `z` ```\""
     board = built(saved(tmp_path, record(command=exact), record("other")))["talk.md"]
-    blocks = [t.content for t in MarkdownIt("commonmark").parse(board) if t.type == "fence"]
+    blocks = [t.content for t in MarkdownIt("commonmark").parse(board) if t.type == "fence" and t.info == "sh"]
     assert sorted(blocks) == sorted([exact + "\n", "ercbench run other --seed 0\n"])
 
 
@@ -273,26 +185,27 @@ UNRANKED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("change", "reason"), UNRANKED.values(), ids=UNRANKED.keys())
 def test_runs_outside_the_rules_have_no_rank(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     """However good its score, such a run stands in the table without ranks, with the reason."""
-    pages = built(saved(tmp_path, record("honest", 0.4), record("winner", 0.99, **change)))
+    pages = built(compared(saved(tmp_path, *seeds("honest", 0.4), *seeds("winner", 0.9, **change))))
     assert [row[1] for row in table_with(pages["talk.md"], "Rank")[1:]] == ["honest@1"]
     header, row = table_with(pages["talk.md"], "Reasons")
-    assert (row[0], row[1], row[-1]) == ("winner@1", "99.00", reason)
+    assert (row[0], row[1], row[-1]) == ("winner@1", "90.00 ± 0.10", reason)
     assert header[0] == "Recipe"
-    assert [line[5:7] for line in table_with(pages[INDEX], "First")[1:]] == [["honest@1", "40.00"]]
+    assert "Not ranked: outside the rules" in pages["talk.md"]
+    assert [line[5:8] for line in table_with(pages[INDEX], "First")[1:]] == [["1", "honest@1", "40.00 ± 0.10"]]
 
 
 def test_seeds_inside_and_outside_the_rules_are_not_averaged(tmp_path: Path) -> None:
     """A seed that was selected on test does not lift the mean of a ranked row of the same name."""
-    results = saved(tmp_path, record("m", 0.4, 0), record("m", 0.9, 1, protocol={"selection_split": "test"}))
-    board = built(results)["talk.md"]
-    assert table_with(board, "Rank")[1][1:4] == ["m@1", "40.00", "1"]
-    assert table_with(board, "Reasons")[1][:3] == ["m@1", "90.00", "1"]
+    chosen = record("m", 0.9, 3, protocol={"selection_split": "test"})
+    board = built(compared(saved(tmp_path, *seeds("m", 0.4), chosen)))["talk.md"]
+    assert table_with(board, "Rank")[1][1:3] == ["m@1", "40.00 ± 0.10"]
+    assert table_with(board, "Reasons")[1][:2] == ["m@1", "90.00"]
 
 
-def test_an_index_without_ranked_rows_says_so(tmp_path: Path) -> None:
+def test_an_index_without_rows_within_the_rules_says_so(tmp_path: Path) -> None:
     """A board of sample runs only has no first row."""
     index = built(saved(tmp_path, record(dataset={"ranked": False})))[INDEX]
-    assert "No ranked runs yet." in index
+    assert "No runs within the rules yet." in index
     assert table_with(index, "Board")[1] == ["talk", "0", "1", "0"]
 
 
@@ -313,7 +226,7 @@ def test_what_cannot_be_compared_is_never_in_one_table(tmp_path: Path, change: d
     assert {"one@1", "two@1"} == {cell for table in found for row in table for cell in row if cell.endswith("@1")}
     for table in found:
         assert not {"one@1", "two@1"} <= {cell for row in table for cell in row}
-    assert [row[5] for row in table_with(pages[INDEX], "First")[1:]].count("one@1") == 1
+    assert [row[6] for row in table_with(pages[INDEX], "First")[1:]].count("one@1") == 1
 
 
 def test_a_title_says_the_context_protocol(tmp_path: Path) -> None:
@@ -324,7 +237,7 @@ def test_a_title_says_the_context_protocol(tmp_path: Path) -> None:
     assert re.findall(r"^#### (.*)", pages["talk.md"], re.MULTILINE) == [
         "Track mini, context past", "Track mini, context full", "Track mini, context none",
     ]  # fmt: skip
-    assert [row[4:6] for row in table_with(pages[INDEX], "First")[1:]] == [
+    assert [row[4:7:2] for row in table_with(pages[INDEX], "First")[1:]] == [
         ["mini", "b@1"], ["mini, context full", "a@1"], ["mini, context none", "c@1"],
     ]  # fmt: skip
 
@@ -399,10 +312,10 @@ def test_boards_of_records_without_slices_have_no_such_table(tmp_path: Path) -> 
 def test_configurations_are_rows_of_their_own(tmp_path: Path, change: dict[str, Any]) -> None:
     """Seeds with another configuration or encoder are not averaged together, and the two rows can be told apart."""
     board = built(saved(tmp_path, record("m", 0.4, 0), record("m", 0.6, 1, **change)))["talk.md"]
-    rows = table_with(board, "Rank")[1:]
-    assert [row[2] for row in rows] == ["60.00", "40.00"]
-    assert len({row[1] for row in rows}) == 2
-    assert all(re.fullmatch(r"m@1 \(config [0-9a-f]{8}\)", row[1]) for row in rows)
+    rows = table_with(board, "Reasons")[1:]
+    assert [row[1] for row in rows] == ["60.00", "40.00"]
+    assert len({row[0] for row in rows}) == 2
+    assert all(re.fullmatch(r"m@1 \(config [0-9a-f]{8}\)", row[0]) for row in rows)
 
 
 def test_a_seed_counts_once(tmp_path: Path) -> None:
@@ -436,9 +349,9 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
         assert [line for line in html.splitlines() if "<!--" in line] == [MARKER]
         assert all(len(row) == len(table[0]) for table in tables(text) for row in table)
         assert not re.search(r"<h\d>g", html)
-    (row,) = table_with(pages["talk.md"], "Rank")[1:]
-    assert row[1] == shown.replace("/", ":") + "@1"
-    assert row[6] == shown
+    (row,) = table_with(pages["talk.md"], "Records")[1:]
+    assert row[0] == shown.replace("/", ":") + "@1"
+    assert row[1] == shown
     assert table_with(pages["talk.md"], "Source")[1][0] == shown
 
 
@@ -446,8 +359,9 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
 def test_a_hostile_command_cannot_close_its_block(tmp_path: Path, hostile: str) -> None:
     """Backticks and line breaks in a command stay inside the block, as one line."""
     board = built(saved(tmp_path, record(command=hostile)))["talk.md"]
-    blocks = [token.content for token in MarkdownIt("commonmark").parse(board) if token.type == "fence"]
-    assert blocks == [hostile.replace("\n", " ") + "\n"]
+    fences = [token for token in MarkdownIt("commonmark").parse(board) if token.type == "fence"]
+    assert [token.info for token in fences] == ["text", "sh"]
+    assert [token.content for token in fences[1:]] == [hostile.replace("\n", " ") + "\n"]
 
 
 @given(text=st.text(max_size=40))
@@ -455,7 +369,7 @@ def test_escaped_text_reads_as_it_was(text: str) -> None:
     """Whatever the text, a Markdown reader sees one cell, with exactly the visible characters of the text."""
     table = markdown.table(("a", "b"), [(f"x{text}x", "y")])
     (found,) = tables(table)
-    visible = markdown._visible(f"x{text}x")
+    visible = markdown.visible(f"x{text}x")
     assert found == [["a", "b"], [visible, "y"]]
 
 
@@ -474,88 +388,6 @@ def test_a_data_set_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
         built(tmp_path)
 
 
-def test_published_and_reproduced_are_never_in_one_table(tmp_path: Path) -> None:
-    """Both are on the board of their data set, in different tables, and only reproduced rows have ranks."""
-    results = publish(saved(tmp_path, record("ours")), printed("theirs", "70.10"))
-    board = built(results)["talk.md"]
-    mixed = [table for table in tables(board) if {"ours@1", "theirs"} <= {cell for row in table for cell in row}]
-    assert mixed == []
-    assert table_with(board, "Source")[0] == ["Method", "Kind", "Weighted F1", "Source", "Remark"]
-    assert "theirs" not in [cell for row in table_with(board, "Rank") for cell in row]
-    assert "theirs" not in built(results)[INDEX]
-
-
-def test_published_numbers_go_to_the_board_of_their_version(tmp_path: Path) -> None:
-    """A known version has its own board; an unknown one its own table; other modalities theirs."""
-    pages = built(
-        publish(
-            tmp_path,
-            printed("known", "60.10"),
-            printed("short", "60.20", version="talk-short"),
-            printed("vague", "99.90", version="unknown"),
-            printed("seen", "60.3", modality="multimodal"),
-        )
-    )
-    assert [[row[0] for row in table[1:]] for table in tables(pages["talk.md"])] == [["known"], ["vague"], ["seen"]]
-    assert [[row[0] for row in table[1:]] for table in tables(pages["talk-short.md"])] == [["short"]]
-    heads = re.findall(r"^### (.*)", pages["talk.md"], re.MULTILINE)
-    assert heads == ["Text only", "Text only, version of the data unknown", "Text with audio or video"]
-    assert "# Talk, short\n" in pages["talk-short.md"]
-
-
-def test_published_digits_are_as_printed(tmp_path: Path) -> None:
-    """67.1 does not become 67.10, nor 66.20 66.2; a re-run says whose."""
-    entries = (printed("a", "67.1", rerun_by="somebody", remark="5 seeds."), printed("b", "66.20"))
-    rows = table_with(built(publish(tmp_path, *entries))["talk.md"], "Source")[1:]
-    assert [row[2] for row in rows] == ["67.1", "66.20"]
-    assert rows[0][4] == "Re-run by somebody. 5 seeds."
-
-
-BAD_ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
-    "not in quotes": (printed("m", 70.1), r"entry 2 \(m\), field scores\.talk\.weighted_f1: .*in quotes.*Got 70\.1"),  # type: ignore[arg-type]
-    "no number": (printed("m", "high"), r"entry 2 \(m\), field scores\.talk\.weighted_f1: .*not a number"),
-    "nan": (printed("m", "nan"), r"entry 2 \(m\), field scores\.talk\.weighted_f1"),
-    "out of range": (printed("m", "167.1"), r"entry 2 \(m\), field scores\.talk\.weighted_f1: .*100.*Got '167\.1'"),
-    "no source": (printed("m", source=""), r"entry 2 \(m\), field source"),
-    "unknown field": (printed("m", sauce="x"), r"entry 2 \(m\), field sauce"),
-    "modality": (printed("m", modality="smell"), r"entry 2 \(m\), field modality"),
-    "version": (printed("m", version="tlak"), r"entry 2 \(m\), field scores\.talk\.version: no board is called 'tlak'"),
-    "data set": (
-        printed("m", scores={"x": {"version": "talk", "weighted_f1": "1"}}),
-        r"entry 2 \(m\), field scores\.x: no board is called 'x'\. Known: talk, talk-short",
-    ),
-    "twice": (printed("first", "70.10"), r"entry 2 \(first\), field scores\.talk: .*there twice"),
-}
-
-
-@pytest.mark.parametrize(("entry", "message"), BAD_ENTRIES.values(), ids=BAD_ENTRIES.keys())
-def test_a_bad_published_entry_is_named(tmp_path: Path, entry: dict[str, Any], message: str) -> None:
-    """The message says which entry and which field, and what was there."""
-    with pytest.raises(RecordError, match=message):
-        built(publish(tmp_path, printed("first"), entry))
-
-
-@pytest.mark.parametrize("text", ["a: [", "- 1", "results: 3", "results: [3]", "\x00", "!!python/object:os.system {}"])
-def test_a_file_that_is_not_published_results_is_refused(tmp_path: Path, text: str) -> None:
-    """Broken YAML, YAML of another shape and YAML that would run code are errors that name the file."""
-    (tmp_path / "published.yaml").write_text(text)
-    with pytest.raises(RecordError, match=r"published\.yaml"):
-        built(tmp_path)
-
-
-def test_the_published_results_we_ship_are_sound() -> None:
-    """The file is acceptable, has a number for each board, and holds the headline of the paper we reproduce."""
-    published = read_published(SHIPPED)
-    versions = {score.version for result in published.results for score in result.scores.values()}
-    assert versions == {*published.boards, "unknown"}
-    (eacl,) = (result for result in published.results if result.method == "EACL")
-    assert {name: str(score.weighted_f1) for name, score in eacl.scores.items()} == {
-        "iemocap": "70.41",
-        "meld": "67.12",
-        "emorynlp": "40.24",
-    }
-
-
 def test_a_results_folder_without_anything_has_an_index(tmp_path: Path) -> None:
     """Before the first run there is a page that says so; a folder that is not there is an error."""
     assert list(built(tmp_path)) == [INDEX]
@@ -564,22 +396,26 @@ def test_a_results_folder_without_anything_has_an_index(tmp_path: Path) -> None:
 
 
 def test_written_boards_are_up_to_date(tmp_path: Path) -> None:
-    """After a build the check finds nothing, and what is on disk is what `build` returns."""
+    """After a build the check finds nothing, and what is on disk are the pages, and the values as JSON and CSV."""
     results = publish(saved(tmp_path, *MIXED), printed("theirs"))
-    names = leaderboard.write_boards(results)
-    assert {name: (results / name).read_text(encoding="utf-8") for name in names} == built(results)
+    names = leaderboard.write_boards(results).names
+    assert names == (INDEX, "speech.md", "talk.md", *VALUES)
+    pages = {name: (results / name).read_text(encoding="utf-8") for name in names if name.endswith(".md")}
+    assert pages == built(results)
+    assert leaderboard.read_leaderboard(results / "leaderboard.json") == leaderboard.build(results)
     assert leaderboard.check(results) == ()
 
 
 def test_one_changed_byte_is_found(tmp_path: Path) -> None:
     """A board that was edited by hand, by as little as a byte or a line end, does not pass."""
     leaderboard.write_boards(saved(tmp_path, *MIXED))
-    board = tmp_path / "talk.md"
-    good = board.read_bytes()
-    for bad in (good.replace(b"70.00", b"70.01", 1), good + b"\n", good.replace(b"\n", b"\r\n"), b"\xff" + good):
-        assert bad != good
-        board.write_bytes(bad)
-        assert leaderboard.check(tmp_path) == ("talk.md",)
+    for name, number in (("talk.md", b"70.00"), ("leaderboard.json", b"0.7"), ("records.csv", b"0.7")):
+        good = (tmp_path / name).read_bytes()
+        for bad in (good.replace(number, b"0.71", 1), good + b"\n", good.replace(b"\n", b"\r\n"), b"\xff" + good):
+            assert bad != good
+            (tmp_path / name).write_bytes(bad)
+            assert leaderboard.check(tmp_path) == (name,)
+        (tmp_path / name).write_bytes(good)
 
 
 def test_missing_and_left_over_boards_are_found(tmp_path: Path) -> None:
@@ -598,11 +434,15 @@ def test_the_command_builds_and_checks(tmp_path: Path) -> None:
     """``build`` names what it wrote; ``--check`` writes nothing, names what differs and the command that mends it."""
     saved(tmp_path, *MIXED)
     arguments = ["build", "--results", str(tmp_path)]
-    with pytest.raises(RecordError, match=r"Got differences in README\.md, speech\.md, talk\.md\. Run: ercbench lead"):
+    with pytest.raises(RecordError, match=r"Got differences in README\.md, leaderboard\.csv, .*talk\.md\. Run: ercb"):
         CliRunner().invoke(command, [*arguments, "--check"], catch_exceptions=False)
     assert list(tmp_path.glob("*.md")) == []
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    assert result.output.splitlines() == [f"Wrote {tmp_path / name}" for name in (INDEX, "speech.md", "talk.md")]
+    names = (INDEX, "speech.md", "talk.md", *VALUES)
+    assert result.stdout.splitlines() == [f"Wrote {tmp_path / name}" for name in names]
+    assert "Not scored again: speech, delta@1: Unknown dataset. Got 'speech'." in result.stderr
     assert CliRunner().invoke(command, [*arguments, "--check"], catch_exceptions=False).exit_code == 0
     as_json = CliRunner().invoke(command, [*arguments, "--json"], catch_exceptions=False)
-    assert json.loads(as_json.output)["written"] == [INDEX, "speech.md", "talk.md"]
+    answer = json.loads(as_json.output)
+    assert answer["written"] == list(names)
+    assert (answer["rows_scored_again"], answer["pairs_compared"], len(answer["problems"])) == (0, 0, 2)
