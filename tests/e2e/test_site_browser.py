@@ -21,8 +21,10 @@ pytestmark = pytest.mark.browser
 INJECTED = """<script>window.hacked = 1</script><img src="x.png" onerror="window.hacked = 1">
 <iframe src="javascript:parent.hacked = 1"></iframe><style>body { display: none }</style>
 <a id="trap" href="javascript:window.hacked = 1" style="color: red">trap</a><script src="evil.js"></script>"""
-OVERFLOW = """return [...document.querySelectorAll('body *')]
-    .filter(one => one.getBoundingClientRect().right > innerWidth + 1).map(one => one.outerHTML.slice(0, 80))"""
+OVERFLOW = """return [...document.querySelectorAll('body *')].filter(one =>
+    one.getBoundingClientRect().right > innerWidth + 1 ||
+    (one.matches('td, th, dd, dt') && !one.querySelector('.unseen') && one.scrollWidth > one.clientWidth + 1)
+).map(one => one.outerHTML.slice(0, 80))"""
 PAGES = [(name, page) for name in ("example", "hostile") for page in ("index.html", "talk.html")]
 NONSENSE = ["status=none&sort=x.y.z&open=nothing&context=%", "sort=mini-past.f1.sideways", "%", "=&&=", "open=main"]
 

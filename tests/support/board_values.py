@@ -149,9 +149,10 @@ def example() -> Leaderboard:
         difference=0.004,
         interval=Interval(low=-0.016, high=0.024),
     )
+    elsewhere = difference.model_copy(update={"method": "Alpha, large", "track": "full", "same_track": False})
     mini = task(
         [
-            row(1, "alpha", published=[difference]),
+            row(1, "alpha", published=[difference, elsewhere]),
             row(5, "beta"),
             row(9, "gamma"),
             row(3, "delta", standing="not-compared", status="reproduced", over_dialogues=None),

@@ -231,7 +231,7 @@ INDEX_COLUMNS = (
     Column("context", "Context", classes="wide"),
     Column("first", "First", classes="wide"),
     Column("f1", "Weighted F1", "number", "num"),
-    Column("rows", "Ranked rows", "number", "num wide"),
+    Column("rows", "Ranked rows", "number", "num extra"),
     Column("published", "Published", "number", "num"),
 )
 
