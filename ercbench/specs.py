@@ -212,7 +212,13 @@ class EncoderSpec(PartSpec):
 
 
 class LossSpec(PartSpec):
-    """Built as ``target(settings, labels, dimension)``, dimension being D; satisfies `ports.Loss`."""
+    """Built as ``target(settings, labels, dimension)``, dimension being D; satisfies `ports.Loss`.
+
+    Attributes:
+        memory: it remembers something of earlier batches, which must be in its ``state_dict()``.
+    """
+
+    memory: bool = False
 
 
 class ClassifierSpec(PartSpec):

@@ -25,7 +25,7 @@ COMMANDS = {
     "data": "Data sets: list, download, count, check.",
     "leaderboard": "Build the Markdown leaderboards from records.",
     "cache": "Show or clear what is kept so that it need not be computed again.",
-    "plugin": "Show which plugins were found.",
+    "plugin": "Plugins: list them, begin one of your own, check it.",
     "doctor": "Check versions, devices, data and encoders.",
 }
 """Every command in the order of the help, with its one line; ``cli/NAME.py`` holds a command called NAME."""

@@ -1,4 +1,4 @@
-"""``ercbench plugin``: which plugins were found."""
+"""``ercbench plugin``: which plugins were found; `plugin_check.py` checks them and `plugin_new.py` begins one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from dataclasses import asdict
 
 import click
 
+from ercbench.cli import plugin_check, plugin_new
+
 
 @click.group()
 def plugin() -> None:
-    """Plugins: which were found, and which did not load and why.
+    """Plugins: which were found and which did not load and why, begin one of your own, check it.
 
     \b
-    Example:
+    Examples:
       ercbench plugin list
+      ercbench plugin new my-loss --kind loss
+      ercbench plugin check my-loss
     """  # noqa: D301
 
 
@@ -49,3 +53,7 @@ def list_(as_json: bool) -> None:
         for row in rows
     ]  # fmt: skip
     click.echo(tabulate(table, ["distribution", "version", "plugin", "state", "offers"], maxcolwidths=60))
+
+
+plugin.add_command(plugin_check.check)
+plugin.add_command(plugin_new.new)
