@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ercbench.testing import Result
 
 LOOKS = {"passed": "green", "failed": "bold red", "skipped": "dim", "known": "yellow"}
@@ -51,7 +49,7 @@ def check(
         click.echo(json.dumps([asdict(result) for result in results], indent=2))
     else:
         _show([result for result in results if result.outcome == "failed" or not only_failed])
-    counts = Counter(result.outcome for result in results)
+    counts = Counter[str](result.outcome for result in results)
     if not as_json:
         counted = ", ".join(f"{counts[outcome]} {outcome}" for outcome in LOOKS if counts[outcome])
         click.echo(f"{len(results)} checks in {sum(result.seconds for result in results):.1f} s: {counted}.")
@@ -98,16 +96,16 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 def _show(results: list[Result]) -> None:
     from rich.console import Console
 
-    console = Console(soft_wrap=False)
-    console.print(_table(results, console))
+    if results:
+        Console().print(_table(results))
 
 
-def _table(results: list[Result], console: Console) -> Any:
+def _table(results: list[Result]) -> Any:
     """A row per check; whatever a part wrote is shown as it is."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("part", "check", "outcome", "what was found, and what to change", box=None, pad_edge=False)
+    table = Table("part", "check", "outcome", "found, and what to change", box=None, pad_edge=False)
     part = ""
     for result in results:
         shown = f"{result.kind}/{result.part}"

@@ -198,7 +198,7 @@ def no_network() -> Iterator[None]:
     def refuse(*_: Any, **__: Any) -> Any:
         raise NetworkRefused("asked for the network, which a check does not have")
 
-    socket.socket.connect, socket.getaddrinfo = refuse, refuse  # type: ignore[method-assign, assignment]
+    socket.socket.connect, socket.getaddrinfo = refuse, refuse  # type: ignore[method-assign]
     try:
         yield
     finally:

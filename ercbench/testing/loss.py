@@ -157,10 +157,14 @@ def bfloat16(subject: LossSubject) -> None:
 
     Compute in float32: call .float() on what the batch holds before sums, exponentials and logarithms.
     """
-    half = {name: tensor.detach().bfloat16() for name, tensor in _tensors(encoded()).items()}
     batch = encoded()
-    full = replace(batch, **{name: tensor.float().requires_grad_() for name, tensor in half.items()})
-    low = replace(batch, **{name: tensor.requires_grad_() for name, tensor in half.items()})
+    half = {name: tensor.detach().bfloat16() for name, tensor in _tensors(batch).items()}
+    full = EncodedBatch(
+        batch.uids, labels=batch.labels, **{name: tensor.float().requires_grad_() for name, tensor in half.items()}
+    )
+    low = EncodedBatch(
+        batch.uids, labels=batch.labels, **{name: tensor.requires_grad_() for name, tensor in half.items()}
+    )
     _same(_total(subject.build()(full)), _total(subject.build()(low)), "In bfloat16 the total", 0.05)
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import ercbench.testing
 from ercbench.cli import cli
-from ercbench.errors import UnknownName, UsageError
+from ercbench.errors import PluginError, UnknownName, UsageError
 from ercbench.testing import Result, check_plugin, kit, parametrize_with_checks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -81,23 +81,20 @@ def test_the_command_fails_with_a_failing_check() -> None:
     """A check that passes though it is listed as failing fails the command, in the table and in JSON."""
     arguments = ["plugin", "check", "stock", "--known-failure", "loss/cross-entropy/scalar=not written yet"]
     found = CliRunner().invoke(cli, arguments)
-    assert found.exit_code == 4, found.output
+    assert isinstance(found.exception, PluginError), found.output
     assert "Take it off the list" in " ".join(found.output.split())
     as_json = CliRunner().invoke(cli, [*arguments, "--json"])
-    assert as_json.exit_code == 4
+    assert isinstance(as_json.exception, PluginError)
     rows = json.loads(as_json.stdout)
     assert {row["outcome"] for row in rows} == {"passed", "failed", "skipped"}
     assert rows[0].keys() == {"kind", "part", "check", "outcome", "message", "seconds"}
 
 
-def test_the_decorator_skips_fails_and_expects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_decorator_skips_fails_and_expects(tmp_path: Path) -> None:
     """In a project's own test run: ids name kind, part and check; a known failure that passes fails the run."""
     (tmp_path / "test_it.py").write_text(
-        "from ercbench.testing import kit, parametrize_with_checks\n"
-        "every = kit.cases\n"
-        "kit.cases = lambda *given: [case for case in every(*given) if case.check.kind == 'loss']\n"
-        "from ercbench.testing import pytesting\n"
-        "pytesting.cases = kit.cases\n"
+        "from ercbench.testing import kit, parametrize_with_checks, pytesting\n"
+        "pytesting.cases = lambda *given: [case for case in kit.cases(*given) if case.check.kind == 'loss']\n"
         "@parametrize_with_checks('stock', {'loss/cross-entropy/permutation': 'samples negatives'})\n"
         "def test_conformance(check):\n"
         "    check()\n"
@@ -116,7 +113,7 @@ def test_the_decorator_skips_fails_and_expects(monkeypatch: pytest.MonkeyPatch, 
     ]
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "PASSED test_it.py::test_conformance[loss/cross-entropy/scalar]" in done.stdout
-    assert "FAILED test_it.py::test_conformance[loss/cross-entropy/permutation] - [XPASS(strict)]" in done.stdout
+    assert "FAILED test_it.py::test_conformance[loss/cross-entropy/permutation] - [XPASS(" in done.stdout
     assert "names no parts" in done.stdout
     assert done.returncode == 1
 

@@ -42,7 +42,7 @@ def test_every_kind_is_built_installed_checked_run_and_uninstalled(environment: 
     assert {row["part"] for row in found} == set(NAMES.values())
     assert {row["kind"] for row in found} == {"plugin", *NAMES}
     assert {row["outcome"] for row in found} <= {"passed", "skipped"}
-    run(f"pytest -q -p no:cacheprovider {' '.join(NAMES.values())}", tmp_path)
+    run(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(NAMES.values())}", tmp_path)
     small = "--limit 3 --results records --quiet --set training.epochs=1 --device cpu --track mini"
     tiny = f"--set encoder.checkpoint={tiny_checkpoint().path}"
     derived = " ".join(name for kind, name in NAMES.items() if kind not in ("encoder", "dataset"))
