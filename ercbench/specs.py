@@ -226,9 +226,11 @@ class ClassifierSpec(PartSpec):
 
     Attributes:
         needs_training: False for a classifier that is ready as it is; its `fit` is given None for the training split.
+        floor: it looks at no utterance, so that it cannot tell classes apart; a lower bound for those that do.
     """
 
     needs_training: bool = True
+    floor: bool = False
 
 
 class PackagedCheckpoint(BaseModel):

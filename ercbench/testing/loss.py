@@ -29,7 +29,8 @@ class LossSubject(PartSubject[LossSpec]):
     def build(self) -> Loss:
         """A new one, with new parameters from the same seed."""
         torch.manual_seed(1)
-        loss: Loss = self.target()(self.settings(), LABELS, D)
+        counts = ([CLASSES.count(label.index) for label in LABELS],) if getattr(self.spec, "counts", False) else ()
+        loss: Loss = self.target()(self.settings(), LABELS, D, *counts)
         return loss
 
 

@@ -108,7 +108,8 @@ def settings(subject: PluginSubject) -> None:
     """
     for spec in subject.specs():
         for name, field in spec.settings.model_fields.items() if isinstance(spec, PartSpec) else ():
-            need(not field.is_required(), f"The setting {name} of {spec.name} has no default.")
+            chosen = name == getattr(spec, "variant", "")  # by the name of the part
+            need(chosen or not field.is_required(), f"The setting {name} of {spec.name} has no default.")
             need(field.description, f"The setting {name} of {spec.name} has no description.")
 
 

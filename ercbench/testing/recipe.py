@@ -75,7 +75,8 @@ class RecipeSubject(Subject[Recipe]):
         track, sample = self.tracks()[0].name, self.samples()[0].name
         config = self.resolve(track, sample)
         small: dict[str, JsonValue] = {"training.batch_size": 8, "training.precision": "fp32"}
-        small["training.epochs"] = min(1, config.training.epochs)
+        if config.training.epochs > 1:
+            small["training.epochs"] = 1
         if "checkpoint" in self.catalog.get(EncoderSpec, config.encoder.spec.name).settings.model_fields:
             small["encoder.checkpoint"] = tiny_checkpoint().name
         config = resolve(self.catalog, self.full_name, track, sample, small)

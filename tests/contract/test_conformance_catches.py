@@ -230,6 +230,13 @@ def test_a_sound_part_passes(kind: str, subject_of: SubjectOf) -> None:
         assert [(result.id, result.message) for result in results if result.outcome != "passed"] == []
 
 
+def test_a_floor_need_not_tell_classes_apart(subject_of: SubjectOf) -> None:
+    """A classifier that says that it looks at no utterance is not asked to decide rightly."""
+    floor = part(ClassifierSpec, "broken_parts:Farthest", floor=True)
+    [check] = [check for check in CHECKS["classifier"] if check.name == "separable"]
+    assert Case(check, subject_of(floor)).run().outcome == "skipped"
+
+
 def test_checks_say_what_they_promise() -> None:
     """Every check has one paragraph with its promise and one with what to change; names are unique."""
     for check in all_checks():
