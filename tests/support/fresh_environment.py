@@ -51,6 +51,7 @@ def make(folder: Path) -> Environment:
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path and not path.startswith(sys.base_prefix)),
         "PYTHONIOENCODING": "utf-8",
         "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
         "PIP_NO_INDEX": "1",
         "PIP_NO_DEPS": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # pip's way to say: build with what is installed
