@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: the command line, the fields of a record, the errors and their exit codes.
+"""Writes docs/reference/ from the code: commands, fields of a record, errors and exit codes, the conformance kit.
 
 ``python docs/generate.py`` writes the files; with ``--check`` it writes nothing and fails when one of them differs.
 """
@@ -17,6 +17,7 @@ from tabulate import tabulate
 from ercbench import errors, events, hookspecs
 from ercbench.cli import cli
 from ercbench.records import RunRecord, read_records
+from ercbench.testing.registry import CHECKS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -30,6 +31,7 @@ WIDTH = 100
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
+    pages["conformance.md"] = conformance()
     pages["../explanation/performance.md"] = performance()
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
     if check and stale:
@@ -189,6 +191,35 @@ def _type(field: Mapping[str, Any]) -> str:
     if high is not None:
         return f"{kind}, {low:g} to {high:g}"
     return str(kind) if low is None else f"{kind}, at least {low:g}"
+
+
+KINDS = {
+    "plugin": "A plugin as a whole",
+    "dataset": "A data set",
+    "renderer": "A renderer",
+    "encoder": "An encoder",
+    "loss": "A loss",
+    "classifier": "A classifier",
+    "recipe": "A recipe",
+}
+"""The headings of the conformance kit, by kind."""
+
+
+def conformance() -> str:
+    """Every check of the conformance kit: what it promises, and what to change where it fails."""
+    lines = [
+        MARKER,
+        "",
+        "# The conformance kit",
+        "",
+        "What `ercbench plugin check DIST` and `ercbench.testing.parametrize_with_checks` see to, by kind of part.",
+        "Everything runs on a CPU, without a network, on tiny inputs.",
+        "[Write a plugin](../how-to/write-a-plugin.md) says how to use it.",
+    ]
+    for kind, found in CHECKS.items():
+        rows = [(f"`{check.name}`", check.promise, check.advice) for check in found]
+        lines += ["", f"## {KINDS[kind]}", "", *_table(rows, ("Check", "What it promises", "Where it fails"))]
+    return "\n".join([*lines, ""])
 
 
 def exit_codes() -> str:

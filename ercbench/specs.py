@@ -212,7 +212,13 @@ class EncoderSpec(PartSpec):
 
 
 class LossSpec(PartSpec):
-    """Built as ``target(settings, labels, dimension)``, dimension being D; satisfies `ports.Loss`."""
+    """Built as ``target(settings, labels, dimension)``, dimension being D; satisfies `ports.Loss`.
+
+    Attributes:
+        memory: it remembers something of earlier batches, which must be in its ``state_dict()``.
+    """
+
+    memory: bool = False
 
 
 class ClassifierSpec(PartSpec):
@@ -220,9 +226,11 @@ class ClassifierSpec(PartSpec):
 
     Attributes:
         needs_training: False for a classifier that is ready as it is; its `fit` is given None for the training split.
+        floor: it looks at no utterance, so that it cannot tell classes apart; a lower bound for those that do.
     """
 
     needs_training: bool = True
+    floor: bool = False
 
 
 class TrackerSpec(Spec):

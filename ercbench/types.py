@@ -299,7 +299,7 @@ class Prototypes:
 
 @dataclass(frozen=True)
 class LossOutput:
-    """`total` (a scalar tensor) is what is differentiated; `parts` are scalars worth showing, by name."""
+    """`total` (a scalar tensor) is what is differentiated; `parts`, by name, are its terms where there are several."""
 
     total: Tensor
     parts: Mapping[str, Tensor] = field(default_factory=dict)

@@ -29,7 +29,7 @@ COMMANDS = {
     "verify": "Check a results folder or a submission against data, plugins and itself.",
     "submit": "Pack runs into a folder that is ready for a pull request.",
     "cache": "Show or clear what is kept so that it need not be computed again.",
-    "plugin": "Show which plugins were found.",
+    "plugin": "Plugins: list them, begin one of your own, check it.",
     "doctor": "Check versions, devices, data and encoders.",
 }
 """Every command in the order of the help, with its one line; ``cli/NAME.py`` holds a command called NAME."""

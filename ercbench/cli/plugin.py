@@ -1,4 +1,4 @@
-"""``ercbench plugin``: which plugins were found."""
+"""``ercbench plugin``: which plugins were found; `plugin_check.py` checks them and `plugin_new.py` begins one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from pathlib import Path
 
 import click
 
+from ercbench.cli import plugin_check, plugin_new
 from ercbench.cli.options import plugin_files
 
 
 @click.group()
 def plugin() -> None:
-    """Plugins: which were found, and which did not load and why.
+    """Plugins: which were found and which did not load and why, begin one of your own, check it.
 
     \b
-    Example:
+    Examples:
       ercbench plugin list
+      ercbench plugin new my-loss --kind loss
+      ercbench plugin check my-loss
     """  # noqa: D301
 
 
@@ -63,3 +66,7 @@ def list_(plugins: tuple[Path, ...], as_json: bool) -> None:
             table, ["distribution", "version", "plugin", "state", "seconds", "offers"], maxcolwidths=50, floatfmt=".3f"
         )
     )
+
+
+plugin.add_command(plugin_check.check)
+plugin.add_command(plugin_new.new)
