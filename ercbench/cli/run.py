@@ -107,9 +107,9 @@ def run(**options: Any) -> None:
 
 
 def _request(options: dict[str, Any]) -> Request:
-    from ercbench.config import parse_assignment
     from ercbench.errors import UsageError
     from ercbench.grid import ALL, SAMPLE_FOLDER, Request
+    from ercbench.values import parse_assignment
 
     if options["seeds"] and options["seed"]:
         raise UsageError("--seeds and --seed exclude each other. Got both. Leave one out.")

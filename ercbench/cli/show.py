@@ -35,8 +35,9 @@ def show(
     from tabulate import tabulate
 
     from ercbench.catalog import load_catalog
-    from ercbench.config import parse_assignment, resolve
+    from ercbench.config import resolve
     from ercbench.grid import ALL, default_track, find_datasets
+    from ercbench.values import parse_assignment
 
     catalog = load_catalog()
     chosen = track or default_track(catalog)
