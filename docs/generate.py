@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: the command line, the fields of a record, the errors and their exit codes.
+"""Writes docs/reference/ from the code: the command line, the fields of a record, errors, and a page per method.
 
 ``python docs/generate.py`` writes the files; with ``--check`` it writes nothing and fails when one of them differs.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import methods
 from tabulate import tabulate
 
 from ercbench import errors
@@ -31,10 +32,13 @@ def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes()}
     pages["../explanation/performance.md"] = performance()
+    records = [found for _, found in read_records(ROOT / "leaderboards")]
+    pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
     if check and stale:
         raise click.ClickException(f"Out of date: {', '.join(stale)}. Run: python docs/generate.py")
     for name in stale:
+        (REFERENCE / name).parent.mkdir(exist_ok=True)
         (REFERENCE / name).write_text(pages[name], encoding="utf-8", newline="\n")
         click.echo(f"Wrote {name}")
     if not stale:

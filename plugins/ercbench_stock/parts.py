@@ -41,7 +41,7 @@ ENCODERS = (
     ),
     EncoderSpec(
         name="transformer",
-        summary="Any Hugging Face encoder, read at the first token, a mask or over all tokens, with or without linear head",
+        summary="Any Hugging Face encoder, read at the first token, a mask or over all tokens; a linear head if set",
         target="ercbench_stock.transformer:TransformerEncoder",
         settings=settings.TransformerSettings,
         later_turns=True,

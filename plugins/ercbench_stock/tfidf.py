@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +13,6 @@ from torch import Tensor, nn
 
 from ercbench import Batch, Checkpoint, EncodedBatch, LabelSet, PluginError, Prompt, Tokens, length_buckets, pad
 from ercbench_stock.settings import TfidfSettings
-
-if TYPE_CHECKING:
-    from typing import Self
 
 WORDS = r"(?u)\b\w+\b|[!?.]"
 """What is counted: words, and the marks that tell of emotion."""
@@ -63,8 +60,9 @@ class TfidfEncoder:
 class TfidfModel(nn.Module):
     """Batch -> EncodedBatch with sparse features.
 
-    Without windows there is one set of them, the TF-IDF of the utterance. With windows there is one per window of
-    k: the TF-IDF of the utterance beside that of the k turns before it taken together.
+    Without windows there is one set of them, the TF-IDF of the utterance. With windows there is one per window of k:
+    the TF-IDF of the utterance, and beside it that of the k turns before it taken together. Words and how rare they
+    are come from the utterances of train in either case.
     """
 
     dimension = 0
@@ -73,27 +71,26 @@ class TfidfModel(nn.Module):
         super().__init__()
         self.backbone = nn.Identity()
         self.settings = settings
-        self.vectorizers = {name: self._vectorizer() for name in (UTTERANCE, *map(_last, settings.windows))}
+        self.vectorizer = self._vectorizer()
 
     def fit(self, batches: Iterable[Batch]) -> None:
-        """Learn words and how rare they are from the text of the training split."""
-        turns = [lines for batch in batches for lines in _lines(batch)]
-        for name, texts in self._documents(turns).items():
-            try:
-                self.vectorizers[name].fit(texts)
-            except ValueError as error:  # there is no word to count
-                raise PluginError(
-                    f"TF-IDF finds nothing to count in the training split. Got for the text {name!r}: {error}. "
-                    "Windows need earlier turns, which --context none does not show; encoder.fewest must not be more "
-                    "than there are."
-                ) from error
+        """Learn words and how rare they are from the utterances of the training split."""
+        try:
+            self.vectorizer.fit([lines[-1] for batch in batches for lines in _lines(batch)])
+        except ValueError as error:  # there is no word to count
+            raise PluginError(
+                f"TF-IDF finds nothing to count in the training split: {error} "
+                f"Got encoder.fewest={self.settings.fewest}. Lower it, or see what the renderer writes."
+            ) from error
 
     def forward(self, batch: Batch) -> EncodedBatch:
         """Batch -> EncodedBatch."""
-        documents = self._documents(list(_lines(batch)))
-        found = {name: csr_array(self.vectorizers[name].transform(texts)) for name, texts in documents.items()}
-        utterance = found.pop(UTTERANCE)
-        sparse = {name: csr_array(hstack([utterance, past], format="csr")) for name, past in found.items()}
+        turns = list(_lines(batch))
+        utterance = self._features([lines[-1] for lines in turns])  # (B, F)
+        sparse = {}
+        for window in self.settings.windows:
+            past = self._features([END.join(lines[:-1][-window:]) for lines in turns])  # (B, F)
+            sparse[f"last {window}"] = csr_array(hstack([utterance, past], format="csr"))  # (B, 2 F)
         nothing = torch.zeros(len(batch.uids), 0)  # (B, 0)
         return EncodedBatch(batch.uids, nothing, nothing, labels=batch.labels, sparse=sparse or {UTTERANCE: utterance})
 
@@ -103,20 +100,16 @@ class TfidfModel(nn.Module):
 
     def state_dict(self, *_: Any, **__: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """Words, in the order of their columns, and how rare they are."""
-        state = {}
-        for name, vectorizer in self.vectorizers.items():
-            words = END.join(vectorizer.get_feature_names_out()).encode()
-            state[f"{name}/words"] = torch.frombuffer(bytearray(words), dtype=torch.uint8)
-            state[f"{name}/idf"] = torch.from_numpy(np.asarray(vectorizer.idf_))
-        return state
+        words = END.join(self.vectorizer.get_feature_names_out()).encode()
+        return {
+            "words": torch.frombuffer(bytearray(words), dtype=torch.uint8),
+            "rarity": torch.from_numpy(np.array(self.vectorizer.idf_)),
+        }
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], *_: Any, **__: Any) -> Self:  # type: ignore[override]
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], *_: Any, **__: Any) -> None:  # type: ignore[override]
         """What `state_dict` gave."""
-        for name in self.vectorizers:
-            words = state_dict[f"{name}/words"].numpy().tobytes().decode().split(END)
-            self.vectorizers[name] = self._vectorizer(words)
-            self.vectorizers[name].idf_ = state_dict[f"{name}/idf"].numpy()
-        return self
+        self.vectorizer = self._vectorizer(state_dict["words"].numpy().tobytes().decode().split(END))
+        self.vectorizer.idf_ = state_dict["rarity"].numpy()
 
     def _vectorizer(self, words: Sequence[str] | None = None) -> TfidfVectorizer:
         return TfidfVectorizer(
@@ -127,17 +120,9 @@ class TfidfModel(nn.Module):
             vocabulary=words,
         )
 
-    def _documents(self, turns: Sequence[Sequence[str]]) -> dict[str, list[str]]:
-        """Turns of each prompt, the utterance last -> the text that each vectorizer reads."""
-        texts = {UTTERANCE: [lines[-1] for lines in turns]}
-        for window in self.settings.windows:
-            texts[_last(window)] = [END.join(lines[:-1][-window:]) for lines in turns]
-        return texts
-
-
-def _last(window: int) -> str:
-    """What the features with a window are called."""
-    return f"last {window}"
+    def _features(self, texts: Sequence[str]) -> csr_array:
+        """Texts -> TF-IDF (B, F)."""
+        return csr_array(self.vectorizer.transform(texts))
 
 
 def _lines(batch: Batch) -> Iterable[list[str]]:

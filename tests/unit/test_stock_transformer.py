@@ -65,6 +65,20 @@ def test_turns_fill_the_budget_from_the_nearest_on(
     assert shown(encoder(max_tokens=budget))[0] == sequence
 
 
+@pytest.mark.parametrize(
+    ("budget", "sequence"),
+    [
+        (22, "<s>bbbbb</s>ccccc</s>ddddd</s>"),
+        (16, "<s>ccccc</s>ddddd</s>"),
+        (18, "<s>ccccc</s>ddddd</s>"),
+    ],
+)
+def test_far_turns_are_left_out_first(encoder: Callable[..., TransformerEncoder], budget: int, sequence: str) -> None:
+    """Where not all earlier turns fit, the nearest stay."""
+    prompt = Prompt("u", ("aaaaa", "bbbbb", "ccccc", "ddddd"), 3)
+    assert shown(encoder(max_tokens=budget), prompt)[0] == sequence
+
+
 def test_a_query_that_is_too_long_keeps_its_end(encoder: Callable[..., TransformerEncoder]) -> None:
     """So that what is asked for, and the mask, is still there; no turn is shown then."""
     prompt = Prompt("u", ("aaaa", "b" * 40 + f"c{MASK}"), 1)
