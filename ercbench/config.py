@@ -1,7 +1,7 @@
 """Recipe + track + data set + ``--set`` -> Config: every value of a run, checked, each with where it came from.
 
-``values.py`` says which source of a value wins. Over all of them lies the context protocol, see ``context.py``.
-Importing this loads no torch.
+``values.py`` says which source of a value wins. Over all of them lies the context protocol, see ``context.py``, and
+what is not trained is in ``untrained.py``. Importing this loads no torch.
 """
 
 from __future__ import annotations

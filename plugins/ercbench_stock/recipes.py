@@ -30,7 +30,7 @@ def _floor(name: str, summary: str) -> Recipe:
         version=VERSION,
         summary=summary,
         reference="None; a floor",
-        values={"renderer.name": "utterance", "encoder.name": "none", "classifier.name": name},
+        values={"renderer.name": "turns", "encoder.name": "none", "classifier.name": name},
     )
 
 
@@ -90,6 +90,7 @@ RECIPES = (
             "losses": None,
             "encoder": None,
             "encoder.name": "transformer",
+            # Nothing was trained to be read at the mask: on dev of IEMOCAP, track mini, 45.77 there and 52.11 so.
             "encoder.read": "mean",
             "encoder.head": False,
             "classifier": None,

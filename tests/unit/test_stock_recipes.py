@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ercbench_stock.losses import WeightedCrossEntropyLoss
 from ercbench_stock.recipes import RECIPES
 
 from ercbench import models
@@ -20,6 +21,7 @@ from ercbench.preparing import prepare
 from ercbench.progress import Silent
 from ercbench.runner import run
 from ercbench.trace import trace
+from ercbench.types import ContextProtocol
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -84,6 +86,30 @@ def test_every_baseline_runs_keeps_its_model_and_is_traced(
     stages = trace(CATALOG, config, "iemocap-sample/test/0/0", "classifying", None)
     assert stages["representation"]["vectors"][0] == 1
     assert (config.training.epochs == 0) == ("note" in stages["classifying"])
+
+
+@pytest.mark.parametrize("context", ["past", "full", "none"])
+@pytest.mark.parametrize("name", ["majority", "stratified"])
+def test_a_floor_is_there_under_every_context_protocol(name: str, context: ContextProtocol) -> None:
+    """It looks at no turn, so none can be missing."""
+    assert resolve(CATALOG, name, "mini", "meld", {}, context).context.protocol == context
+
+
+def test_weights_of_classes_come_from_the_labels_of_train(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss that asks for counts is given those of the training split, in label order."""
+    given: list[Sequence[int]] = []
+    make = WeightedCrossEntropyLoss.__init__
+    monkeypatch.setattr(
+        WeightedCrossEntropyLoss, "__init__", lambda self, *args: (given.append(args[-1]), make(self, *args))[1]
+    )
+    overrides = {"encoder.checkpoint": str(tiny_checkpoint("bert")), "training.epochs": 0}
+    prepared = prepare(CATALOG, resolve(CATALOG, "ce-weighted", "mini", "meld-sample", overrides), None, 3)
+    run(prepared, 0, CPU, tmp_path, Silent(), keep_model=False)
+    labels = [turn.label for dialogue in prepared.corpus.train for turn in dialogue.utterances]
+    assert given == [[labels.count(key) for key in prepared.corpus.labels.keys]]
+    assert sum(given[0]) == len(prepared.tokens["train"])
 
 
 @pytest.mark.parametrize("name", ["majority", "tfidf-lr"])
