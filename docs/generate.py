@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import methods
 from tabulate import tabulate
 
-from ercbench import errors
+from ercbench import errors, events, hookspecs
 from ercbench.cli import cli
 from ercbench.records import RunRecord, read_records
 
@@ -30,7 +29,9 @@ WIDTH = 100
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
-    pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes()}
+    import methods  # lies beside this file, which is run as a script
+
+    pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
     pages["../explanation/performance.md"] = performance()
     records = [found for _, found in read_records(ROOT / "leaderboards")]
     pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
@@ -224,6 +225,34 @@ def exit_codes() -> str:
             "",
         ]
     )
+
+
+def hooks() -> str:
+    """Every hook in order, with its arguments, what it is for and its example; and what observers are given."""
+    lines = [MARKER, "", "# Hooks", ""]
+    for paragraph in inspect.cleandoc(hookspecs.__doc__ or "").split("\n\n"):
+        lines += [_prose(paragraph), ""]
+    names = [name for name in vars(hookspecs) if name.startswith("ercbench_")]
+    for name in names:
+        about, _, example = (inspect.getdoc(getattr(hookspecs, name)) or "").partition("\n\nExample::\n\n")
+        arguments = inspect.signature(getattr(hookspecs, name))
+        lines += [f"## `{name}`", "", "```python", f"def {name}{arguments}: ...".replace("'", ""), "```", ""]
+        lines += [line for paragraph in about.split("\n\n") for line in (_prose(paragraph), "")]
+        lines += ["```python", inspect.cleandoc(example), "```", ""]
+    lines += ["## What observers are given", ""]
+    for given in (events.RunInfo, events.EpochInfo):
+        about, _, attributes = (inspect.getdoc(given) or "").partition("\n\nAttributes:\n")
+        told = dict(_attributes(attributes))
+        rows = [(name, str(kind), told.get(name, "")) for name, kind in given.__annotations__.items()]
+        lines += [f"### `{given.__name__}`", "", _prose(about), "", *_table(rows), ""]
+    return "\n".join(lines)
+
+
+def _attributes(text: str) -> Iterator[tuple[str, str]]:
+    """Name and meaning of every attribute in a docstring's list."""
+    for line in inspect.cleandoc(text).replace("\n    ", " ").splitlines():
+        name, _, meaning = line.partition(": ")
+        yield name, meaning
 
 
 def _tree(kind: type[errors.ErcbenchError]) -> Iterator[type[errors.ErcbenchError]]:

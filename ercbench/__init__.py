@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ercbench.checkpoints import load_backbone, load_tokenizer, token_ids
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
+    from ercbench.events import EpochInfo, RunInfo
     from ercbench.hookspecs import API_LEVEL, hookimpl
     from ercbench.ports import (
         Candidate,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Settings,
         SplitCounts,
         SplitFile,
+        TrackerSpec,
         TrackSpec,
     )
     from ercbench.transformer import states_at
@@ -94,6 +96,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Encoder",
     "EncoderModel",
     "EncoderSpec",
+    "EpochInfo",
     "ErcbenchError",
     "Example",
     "FittedModel",
@@ -121,6 +124,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "RendererSpec",
     "Representation",
     "Row",
+    "RunInfo",
     "RunRecord",
     "SPLITS",
     "Settings",
@@ -129,6 +133,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "SplitFile",
     "Tokens",
     "TrackSpec",
+    "TrackerSpec",
     "TrainingError",
     "Utterance",
     "group_rows",
@@ -145,8 +150,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
 ]
 
 _HOMES = (
-    "types", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding", "transformer",
-    "api",
+    "types", "events", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding",
+    "transformer", "api",
 )  # fmt: skip
 
 

@@ -133,6 +133,10 @@ def _verified(record: Path, found: RunRecord) -> dict[str, dict[str, Tensor]]:
 
 def _config(catalog: Catalog, record: Path, found: RunRecord) -> Config:
     """The recipe as it is installed, which must be what the record says."""
+    here = {file.sha256 for file in catalog.local}
+    if missing := [plugin for plugin in found.plugins if plugin.sha256 and plugin.sha256 not in here]:
+        files = ", ".join(f"{plugin.distribution} (sha256 {plugin.sha256})" for plugin in missing)
+        raise RecordError(f"{record} was made with local plugins. Give the same files with --plugin: {files}.")
     names = (found.recipe.name, found.track, of_record(found.dataset))
     config = resolve(catalog, *names, found.overrides, found.protocol.context)
     differing = config.differences(found.config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shlex
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import JsonValue
@@ -20,13 +21,14 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def command(config: Config, seed: int, limit: int | None) -> str:
+def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = ()) -> str:
     """The command line that makes this cell again, without paths of this machine's data or results.
 
-    Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python.
+    Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python. `files`
+    are the names of local plugins.
     """
     if config.dataset.corpus is not None:
-        return _call(config, seed, limit)
+        return _call(config, seed, limit, files)
     words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.argument]
     words += ["--track", config.track.name, "--seed", str(seed)]
     if config.context.protocol != "past":
@@ -35,14 +37,17 @@ def command(config: Config, seed: int, limit: int | None) -> str:
         words += ["--set", f"{path}={_written(value)}"]
     if limit is not None:
         words += ["--limit", str(limit)]
+    for file in files:
+        words += ["--plugin", file]
     return shlex.join(words)
 
 
-def _call(config: Config, seed: int, limit: int | None) -> str:
+def _call(config: Config, seed: int, limit: int | None, files: Sequence[str]) -> str:
     """The same in Python, for a data set that no command line can name."""
     options: dict[str, object] = {"track": config.track.name, "seeds": [seed]}
     options |= {"overrides": dict(config.overrides)} if config.overrides else {}
     options |= {} if limit is None else {"limit": limit}
+    options |= {"plugins": list(files)} if files else {}
     written = "".join(f", {name}={value!r}" for name, value in options.items())
     return f"ercbench.run({config.recipe.name!r}, dataset=corpus{written})  # Python; the corpus {config.dataset.name}"
 
@@ -52,7 +57,7 @@ def _written(value: JsonValue) -> str:
 
 
 def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
-    """The distributions that offered anything this run used."""
+    """The distributions that offered anything this run used, and all local plugins: their code was run."""
     used: list[Entry] = [
         catalog.entry(Recipe, config.recipe.name),
         catalog.entry(TrackSpec, config.track.name),
@@ -63,8 +68,12 @@ def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
         catalog.entry(ClassifierSpec, config.classifier.spec.name),
         catalog.entry(ClassifierSpec, config.selection_classifier.spec.name),
     ]
-    owners = sorted({(entry.plugin.distribution, entry.plugin.version) for entry in used})
-    return [PluginIdentity(distribution=name, version=release) for name, release in owners]
+    took_part = [*(entry.plugin for entry in used), *catalog.local]
+    owners = {(plugin.distribution, plugin.version, plugin.sha256) for plugin in took_part}
+    return [
+        PluginIdentity(distribution=name, version=release, sha256=sha256)
+        for name, release, sha256 in sorted(owners, key=lambda owner: owner[:2])
+    ]
 
 
 def environment(device: Device) -> Environment:

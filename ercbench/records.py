@@ -94,10 +94,11 @@ class EncoderIdentity(_Frozen):
 
 
 class PluginIdentity(_Frozen):
-    """A distribution that took part in the run."""
+    """A distribution that took part in the run, or a local file given with ``--plugin``."""
 
-    distribution: str = Field(description="what pip installs")
-    version: str = Field(description="its version")
+    distribution: str = Field(description="what pip installs, or the name of a local file")
+    version: str = Field(description="its version; `local file` for one")
+    sha256: str | None = Field(None, description="of a local file; null for a distribution")
 
 
 class Environment(_Frozen):
@@ -254,6 +255,11 @@ class RunRecord(_Frozen):
             reasons.append(f"limited to {self.dataset.limit} dialogues per split")
         if self.overrides:
             reasons.append("changed with --set")
+        reasons += [
+            f"local plugin {plugin.distribution}, sha256 {plugin.sha256[:8]}"
+            for plugin in self.plugins
+            if plugin.sha256
+        ]
         return reasons
 
 

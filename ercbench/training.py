@@ -110,6 +110,8 @@ def train(
         epochs = saved.epochs
         around.reporter.say(f"Resuming after epoch {len(epochs)} of {settings.epochs}.")
         around.reporter.advance(len(epochs) * source.utterances * TRAINING_COST, "resuming")
+        for earlier in epochs:
+            around.reporter.epoch_finished(earlier, resumed=True)
     prepared = around.device.prepare(optimizer)
     for number in range(len(epochs) + 1, settings.epochs + 1):
         epoch = _train_epoch(number, model, objective, prepared, (source, settings, around))
@@ -119,6 +121,7 @@ def train(
         epochs = (*epochs, epoch)
         around.unfinished.save(epochs, state.tensors(), state.weights() if best else None)
         around.reporter.say(_summary(epoch, settings.epochs))
+        around.reporter.epoch_finished(epoch)
     last_prototypes = _prototypes(model)
     state.choose(around.unfinished.best())
     chosen = max(epochs, key=lambda epoch: epoch.selection_score).epoch  # max keeps the first of equals

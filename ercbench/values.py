@@ -80,15 +80,23 @@ def nest(flat: Mapping[str, JsonValue]) -> dict[str, Any]:
     return nested
 
 
-def parse_assignment(text: str) -> tuple[str, JsonValue]:
+def parse_assignment(
+    text: str, option: str = "--set", form: str = "PATH=VALUE", example: str = "training.epochs=3"
+) -> tuple[str, JsonValue]:
     """``"training.epochs=3"`` -> ``("training.epochs", 3)``; a value that is not JSON is a string.
+
+    Args:
+        text: what was given.
+        option: whose value it is, with its `form` and an `example`, for the message.
+        form: see `option`.
+        example: see `option`.
 
     Raises:
         BadSetting: there is no ``=``.
     """
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
-        raise BadSetting(f"--set wants PATH=VALUE. Got {text!r}. Example: --set training.epochs=3")
+        raise BadSetting(f"{option} wants {form}. Got {text!r}. Example: {option} {example}")
     try:
         return path.strip(), json.loads(value)
     except ValueError:

@@ -24,6 +24,7 @@ COMMANDS = {
     "trace": "Show what one utterance becomes, stage by stage.",
     "data": "Data sets: list, download, count, check.",
     "leaderboard": "Build the Markdown leaderboards from records.",
+    "report": "Write a page on what runs got right and wrong.",
     "cache": "Show or clear what is kept so that it need not be computed again.",
     "plugin": "Show which plugins were found.",
     "doctor": "Check versions, devices, data and encoders.",

@@ -32,7 +32,7 @@ def escape(value: object) -> Markdown:
     """
     if isinstance(value, Markdown):
         return value
-    text = html.escape(_visible(str(value)), quote=False)
+    text = html.escape(visible(str(value)), quote=False)
     return Markdown(re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text))
 
 
@@ -68,7 +68,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markdown:
 
 def code_block(lines: Iterable[str]) -> Markdown:
     """Lines of shell -> a fenced block that none of them can close."""
-    text = "\n".join(_visible(line) for line in lines)
+    text = "\n".join(visible(line) for line in lines)
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return Markdown(f"{fence}sh\n{text}\n{fence}")
@@ -87,7 +87,7 @@ def render(template: str, values: Mapping[str, object]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """`text` in one line: line breaks and tabs become blanks; control, format and surrogate characters are dropped."""
     blanks = (" " if char.isspace() else char for char in text)
     return "".join(char for char in blanks if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))

@@ -44,6 +44,9 @@ class SharedEncoderSettings(EncoderSettings):
     stretch_tokens: Annotated[int, Field(ge=32)] = Field(
         384, description="positions of a stretch of dialogue; no more than the encoder has"
     )
+    stretch_targets: Annotated[int, Field(ge=1)] = Field(
+        3, description="utterances read in one stretch; more are faster, and bring fewer dialogues into a batch"
+    )
     attention: Literal["mask", "block"] = Field(
         "mask", description="'block': FlexAttention's block mask on a CUDA GPU, which needs attention_dropout 0"
     )

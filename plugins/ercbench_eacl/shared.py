@@ -116,7 +116,10 @@ class DialogueSharedEncoder(EaclEncoder):
         return SharedModel
 
     def tokenize(self, prompts: Sequence[Prompt]) -> list[Tokens]:
-        """Prompts -> Tokens, dialogues cut into stretches of at most ``stretch_tokens`` positions.
+        """Prompts -> Tokens, dialogues cut into stretches, which have limits on questions and on positions.
+
+        Few questions per stretch bring more dialogues into a batch, whose losses contrast utterances with each other:
+        in long stretches of one dialogue most pairs have their context in common, and quality suffers.
 
         The segments before a prompt's query must be the turns right before its target.
 
@@ -199,7 +202,7 @@ class DialogueSharedEncoder(EaclEncoder):
         asked = [self._question(prompt, turns, ids) for prompt in prompts]
         stretches: list[list[Question]] = []
         for token in asked:
-            if stretches and self._extent([*stretches[-1], token], turns) <= self.settings.stretch_tokens:
+            if stretches and self._joins(stretches[-1], token, turns):
                 stretches[-1].append(token)
             else:
                 stretches.append([token])
@@ -209,6 +212,12 @@ class DialogueSharedEncoder(EaclEncoder):
             stretch = Stretch(f"{dialogue}/{members[0].turn}", reach, needed)
             done += [dataclasses.replace(token, stretch=stretch) for token in members]
         return done
+
+    def _joins(self, members: Sequence[Question], token: Question, turns: Mapping[int, tuple[int, ...]]) -> bool:
+        """Whether a stretch has room for one more question."""
+        settings = self.settings
+        full = len(members) == settings.stretch_targets
+        return not full and self._extent([*members, token], turns) <= settings.stretch_tokens
 
     def _turns(self, prompts: Sequence[Prompt], ids: Mapping[str, list[int]]) -> dict[int, tuple[int, ...]]:
         """Token ids by turn, with separator."""

@@ -1,8 +1,8 @@
-"""The stock plugin: data sets and their readers, the sample corpora, tracks, and parts that belong to no one method.
+"""The stock plugin: data sets and their readers, the sample corpora, tracks, trackers, and parts of no one method.
 
 Reading order: ``datasets.py`` and ``readers/``, ``tracks.py``, ``renderers.py``, ``floors.py``, ``tfidf.py``,
-``transformer.py``, ``losses.py``, ``metric.py``, ``classifiers.py``, ``logistic.py``, and ``recipes.py``, which makes
-baselines of them. What can be set stands in ``settings.py`` and ``metric_settings.py``.
+``transformer.py``, ``losses.py``, ``metric.py``, ``classifiers.py``, ``logistic.py``, ``recipes.py``, which makes
+baselines of them, and ``trackers/``. What can be set stands in ``settings.py`` and ``metric_settings.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ercbench import (
     LossSpec,
     Recipe,
     RendererSpec,
+    TrackerSpec,
     TrackSpec,
     hookimpl,
 )
@@ -77,3 +78,11 @@ def ercbench_recipes() -> Sequence[Recipe]:
     from ercbench_stock.recipes import RECIPES
 
     return RECIPES
+
+
+@hookimpl
+def ercbench_trackers() -> Sequence[TrackerSpec]:
+    """JSON lines, TensorBoard, Weights & Biases, MLflow, Trackio."""
+    from ercbench_stock.trackers import TRACKERS
+
+    return TRACKERS

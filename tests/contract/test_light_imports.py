@@ -7,7 +7,20 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy")
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "sklearn",
+    "pandas",
+    "accelerate",
+    "scipy",
+    "matplotlib",
+    "wandb",
+    "mlflow",
+    "tensorboard",
+    "trackio",
+)
 
 
 @pytest.mark.parametrize(
@@ -16,9 +29,11 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate",
         ["--help"],
         ["list", "recipes"],
         ["list", "losses", "--json"],
+        ["list", "trackers"],
         ["plugin", "list"],
         ["run", "--help"],
         ["data", "fetch", "--help"],
+        ["report", "--help"],
     ],
     ids=" ".join,
 )

@@ -36,7 +36,8 @@ def make(tiny_checkpoint: Callable[[str], Path]) -> Make:
 
     def build(architecture: str = "roberta", **settings: Any) -> tuple[DialogueSharedEncoder, EaclModel]:
         checkpoint = locate(str(tiny_checkpoint(architecture)), ())
-        encoder = DialogueSharedEncoder(SharedEncoderSettings(**({"width": 10} | settings)), LABELS, checkpoint)
+        values = {"width": 10, "stretch_targets": 9} | settings
+        encoder = DialogueSharedEncoder(SharedEncoderSettings(**values), LABELS, checkpoint)
         torch.manual_seed(4)
         return encoder, encoder.load().eval()
 
@@ -229,12 +230,17 @@ def test_a_vector_does_not_depend_on_its_batch(make: Make) -> None:
     torch.testing.assert_close(alone.hidden[0], together.hidden[7], atol=1e-4, rtol=0)
 
 
-@given(sizes=st.lists(st.integers(1, 14), min_size=1, max_size=6), batch=st.integers(1, 9), seed=st.integers(0, 3))
+@given(
+    sizes=st.lists(st.integers(1, 14), min_size=1, max_size=6),
+    batch=st.integers(1, 9),
+    seed=st.integers(0, 3),
+    targets=st.integers(1, 6),
+)
 def test_a_plan_has_everything_once(
-    tiny_checkpoint: Callable[[str], Path], sizes: list[int], batch: int, seed: int
+    tiny_checkpoint: Callable[[str], Path], sizes: list[int], batch: int, seed: int, targets: int
 ) -> None:
-    """Each target once, at most `batch_size` of them, and no position beyond the stretch."""
-    settings = SharedEncoderSettings(stretch_tokens=130, max_tokens=70)
+    """Each target once, at most `batch_size` of them, no position and no target beyond what a stretch may have."""
+    settings = SharedEncoderSettings(stretch_tokens=130, max_tokens=70, stretch_targets=targets)
     encoder = DialogueSharedEncoder(settings, LABELS, locate(str(tiny_checkpoint("bert")), ()))
     tokens = encoder.tokenize(prompts(*(WORDS[:size] for size in sizes)))
     for chosen in (seed, None):
@@ -245,6 +251,7 @@ def test_a_plan_has_everything_once(
             collated = encoder.collate([tokens[i] for i in indices])
             assert sorted(collated.uids) == sorted(tokens[i].uid for i in indices)
             assert int(collated.inputs["position_ids"].max()) < 130
+            assert int(torch.bincount(collated.inputs["row"]).max()) <= targets
 
 
 def test_a_turn_without_a_label_is_context_only(make: Make) -> None:

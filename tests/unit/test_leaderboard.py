@@ -455,7 +455,7 @@ def test_escaped_text_reads_as_it_was(text: str) -> None:
     """Whatever the text, a Markdown reader sees one cell, with exactly the visible characters of the text."""
     table = markdown.table(("a", "b"), [(f"x{text}x", "y")])
     (found,) = tables(table)
-    visible = markdown._visible(f"x{text}x")
+    visible = markdown.visible(f"x{text}x")
     assert found == [["a", "b"], [visible, "y"]]
 
 

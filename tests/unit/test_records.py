@@ -341,7 +341,9 @@ def test_a_run_of_version_1_still_counts_as_done(tmp_path: Path) -> None:
 
     catalog = load_catalog()
     config = resolve(catalog, "eacl", "mini", "meld", {})
-    prepared: Any = SimpleNamespace(config=config, corpus=SimpleNamespace(fingerprint="sha256:" + "0" * 64))
+    prepared: Any = SimpleNamespace(
+        config=config, catalog=catalog, corpus=SimpleNamespace(fingerprint="sha256:" + "0" * 64)
+    )
     values = {key: v for key, v in config.values.items() if key not in ("context.protocol", "context.future")}
     path = records.record_path(tmp_path, "meld", "mini", f"eacl@{config.recipe.version}", 3)
     path.parent.mkdir(parents=True)
@@ -365,3 +367,30 @@ def test_turns_that_the_protocol_does_not_allow_are_refused(
         RecordError, match=rf"field protocol .*{context} does not allow {past} earlier and {future} later"
     ):
         records.read_record(written(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        ({}, "context:past:8|selection:dev"),
+        ({"context": "none", "context_past": 0}, "context:none|selection:dev"),
+        ({"context": "full", "context_future": 4, "selection_split": "test"}, "context:full:8+4|selection:test"),
+    ],
+)
+def test_the_signature_tells_what_a_score_is(protocol: dict[str, Any], told: str) -> None:
+    """Metric, data with version and fingerprint, context, selection and framework, in one line; a limit too."""
+    data = record_data()
+    data["protocol"] |= protocol
+    head = "weighted_f1|classes:2|data:talk@1|fingerprint:000000000000"
+    assert RunRecord.model_validate(data).signature == f"{head}|utterances:8|{told}|ercbench:unknown"
+    data["dataset"]["limit"] = 2
+    data["environment"]["packages"]["ercbench"] = "0.1.0"
+    assert RunRecord.model_validate(data).signature == f"{head}|limit:2|utterances:8|{told}|ercbench:0.1.0"
+
+
+def test_sealed_predictions_come_back_as_they_were_written(tmp_path: Path) -> None:
+    """Uids in order, and a column of label keys per epoch and state."""
+    path = tmp_path / "seed-3.sealed.csv"
+    columns = {"epoch 1": ("joy", "neutral"), "state 1": ("neutral", "neutral")}
+    path.write_text(prediction_files.format_sealed(("talk/test/0/0", "talk/test/0/1"), columns), encoding="utf-8")
+    assert prediction_files.read_sealed(path) == (("talk/test/0/0", "talk/test/0/1"), columns)
