@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: commands, fields of a record, errors and exit codes, the conformance kit.
+"""Writes docs/reference/ from the code: commands, records, errors, hooks, the conformance kit, a page per method.
 
 ``python docs/generate.py`` writes the files; with ``--check`` it writes nothing and fails when one of them differs.
 """
@@ -30,13 +30,18 @@ WIDTH = 100
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
+    import methods  # lies beside this file, which is run as a script
+
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
     pages["conformance.md"] = conformance()
     pages["../explanation/performance.md"] = performance()
+    records = [found for _, found in read_records(ROOT / "leaderboards")]
+    pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
     if check and stale:
         raise click.ClickException(f"Out of date: {', '.join(stale)}. Run: python docs/generate.py")
     for name in stale:
+        (REFERENCE / name).parent.mkdir(exist_ok=True)
         (REFERENCE / name).write_text(pages[name], encoding="utf-8", newline="\n")
         click.echo(f"Wrote {name}")
     if not stale:

@@ -19,7 +19,9 @@ from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, R
 if TYPE_CHECKING:
     from ercbench.devices import Device
 
-PACKAGES = ("accelerate", "ercbench", "numpy", "scikit-learn", "tokenizers", "torch", "transformers")
+PACKAGES = (
+    "accelerate", "ercbench", "numpy", "pytorch-metric-learning", "scikit-learn", "tokenizers", "torch", "transformers",
+)  # fmt: skip
 
 
 def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = ()) -> str:
@@ -72,7 +74,7 @@ def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
         *([] if config.dataset.own else [catalog.entry(DatasetSpec, config.dataset.name)]),
         catalog.entry(RendererSpec, config.renderer.spec.name),
         catalog.entry(EncoderSpec, config.encoder.spec.name),
-        *(catalog.entry(LossSpec, name) for name in config.losses),
+        *(catalog.entry(LossSpec, loss.name) for loss in config.losses.values()),
         catalog.entry(ClassifierSpec, config.classifier.spec.name),
         catalog.entry(ClassifierSpec, config.selection_classifier.spec.name),
     ]

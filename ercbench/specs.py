@@ -206,9 +206,14 @@ class EncoderSpec(PartSpec):
 
     Attributes:
         later_turns: it reads the segments after a prompt's query; without, it is refused under the protocol ``full``.
+        fitted: it has no pre-trained weights and is not trained: its model is a `ports.FittedModel`, fitted to the text
+            of the training split. What a track says of encoders is not for it, and no loss can train it.
+        sparse: it makes `Representation.sparse` instead of vectors; a classifier that cannot read these is refused.
     """
 
     later_turns: bool = False
+    fitted: bool = False
+    sparse: bool = False
 
 
 class LossSpec(PartSpec):
@@ -216,9 +221,15 @@ class LossSpec(PartSpec):
 
     Attributes:
         memory: it remembers something of earlier batches, which must be in its ``state_dict()``.
+        counts: it is built as ``target(settings, labels, dimension, counts)``: how many utterances of the training
+            split carry each label, in label order.
+        variant: for a spec that stands for many losses, the setting that says which. ``losses.NAME=SPEC:WHICH`` sets
+            it to ``WHICH``.
     """
 
     memory: bool = False
+    counts: bool = False
+    variant: str = ""
 
 
 class ClassifierSpec(PartSpec):
@@ -227,10 +238,12 @@ class ClassifierSpec(PartSpec):
     Attributes:
         needs_training: False for a classifier that is ready as it is; its `fit` is given None for the training split.
         floor: it looks at no utterance, so that it cannot tell classes apart; a lower bound for those that do.
+        sparse: it reads `Representation.sparse` where an encoder makes that, or needs no vectors at all.
     """
 
     needs_training: bool = True
     floor: bool = False
+    sparse: bool = False
 
 
 class TrackerSpec(Spec):
@@ -318,11 +331,12 @@ class Recipe(Spec):
     Attributes:
         version: raised whenever its numbers could change.
         reference: the paper, or how it differs from one.
+        differs: how it differs from that paper; empty where there is no difference, or no paper.
         base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
             ``losses.separation`` removes everything below that path.
         values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``classifier.*``, ``selection.*``,
             ``context.*``, ``training.*``. ``config.py`` says what the last three hold. ``context.protocol`` is the
-            task's: no recipe or track sets it.
+            task's: no recipe or track sets it. A recipe without losses is not trained, whatever the track's epochs.
         for_track: values for one track, by its name.
         for_dataset: values for one data set, by its name or its family; the name counts more.
         ranked: whether its records may be ranked on a board.
@@ -330,6 +344,7 @@ class Recipe(Spec):
 
     version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
     reference: str
+    differs: str = ""
     base: str | None = None
     values: Values
     for_track: Mapping[str, Values] = {}

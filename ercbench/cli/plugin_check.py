@@ -73,7 +73,7 @@ def _results(
 
 def _settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """``encoder/mine.width=3`` -> ``{"encoder/mine": {"width": 3}}``."""
-    from ercbench.config import parse_assignment
+    from ercbench.values import parse_assignment
 
     found: dict[str, dict[str, Any]] = {}
     for text in assignments:

@@ -116,9 +116,9 @@ def run(**options: Any) -> None:
 
 
 def _request(options: dict[str, Any]) -> Request:
-    from ercbench.config import parse_assignment
     from ercbench.errors import UsageError
     from ercbench.grid import ALL, SAMPLE_FOLDER, Request
+    from ercbench.values import parse_assignment
 
     if options["seeds"] and options["seed"]:
         raise UsageError("--seeds and --seed exclude each other. Got both. Leave one out.")
@@ -144,8 +144,8 @@ def _request(options: dict[str, Any]) -> Request:
 
 def _trackers(names: tuple[str, ...], assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """``("wandb",), ("wandb.project=erc",)`` -> ``{"wandb": {"project": "erc"}}``."""
-    from ercbench.config import parse_assignment
     from ercbench.errors import BadSetting
+    from ercbench.values import parse_assignment
 
     settings: dict[str, dict[str, Any]] = {name: {} for name in names}
     for text in assignments:

@@ -39,8 +39,9 @@ def show(
     from tabulate import tabulate
 
     from ercbench.catalog import load_with_files
-    from ercbench.config import parse_assignment, resolve
+    from ercbench.config import resolve
     from ercbench.grid import ALL, default_track, find_datasets
+    from ercbench.values import parse_assignment
 
     catalog = load_with_files(plugins)
     chosen = track or default_track(catalog)

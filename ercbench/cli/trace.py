@@ -39,10 +39,11 @@ def trace(recipe: str, **options: Any) -> None:
       ercbench trace eacl --dataset meld --utterance meld/test/0/2 --until encoding --json
     """  # noqa: D301
     from ercbench.catalog import load_with_files
-    from ercbench.config import parse_assignment, resolve
+    from ercbench.config import resolve
     from ercbench.grid import default_track
     from ercbench.own import find_dataset
     from ercbench.trace import trace as trace_utterance
+    from ercbench.values import parse_assignment
 
     catalog = load_with_files(options["plugins"])
     overrides = dict(parse_assignment(text) for text in options["assignments"])

@@ -43,7 +43,9 @@ def encoded(classes: tuple[int, ...] = CLASSES, seed: int = 0) -> EncodedBatch:
         for name, size in {**sizes, "prototypes": (C, D)}.items()
     }
     uids = tuple(f"kit/train/{i}/0" for i in range(len(classes)))
-    return EncodedBatch(uids, labels=torch.tensor(classes), **made)
+    return EncodedBatch(
+        uids, made["hidden"], made["vectors"], made["logits"], made["prototypes"], labels=torch.tensor(classes)
+    )
 
 
 def _tensors(batch: EncodedBatch) -> Mapping[str, Tensor]:
@@ -129,9 +131,7 @@ def inputs_kept(subject: LossSubject) -> None:
     Work on copies: no method that ends in an underscore, and no assignment into a tensor of the batch.
     """
     batch = encoded()
-    plain = EncodedBatch(
-        batch.uids, labels=batch.labels, **{name: tensor.detach() for name, tensor in _tensors(batch).items()}
-    )
+    plain = replace(batch, **{name: tensor.detach() for name, tensor in _tensors(batch).items()})
     assert plain.labels is not None
     before = {name: tensor.clone() for name, tensor in {**_tensors(plain), "labels": plain.labels}.items()}
     subject.build()(plain)
@@ -160,12 +160,8 @@ def bfloat16(subject: LossSubject) -> None:
     """
     batch = encoded()
     half = {name: tensor.detach().bfloat16() for name, tensor in _tensors(batch).items()}
-    full = EncodedBatch(
-        batch.uids, labels=batch.labels, **{name: tensor.float().requires_grad_() for name, tensor in half.items()}
-    )
-    low = EncodedBatch(
-        batch.uids, labels=batch.labels, **{name: tensor.requires_grad_() for name, tensor in half.items()}
-    )
+    full = replace(batch, **{name: tensor.float().requires_grad_() for name, tensor in half.items()})
+    low = replace(batch, **{name: tensor.requires_grad_() for name, tensor in half.items()})
     _same(_total(subject.build()(full)), _total(subject.build()(low)), "In bfloat16 the total", 0.05)
 
 

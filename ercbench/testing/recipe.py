@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from pydantic import JsonValue
 
 from ercbench import models, records
-from ercbench.config import Config, lineage, resolve
+from ercbench.config import Config, resolve
 from ercbench.devices import Device
 from ercbench.errors import ErcbenchError, Problems, UnknownName
 from ercbench.preparing import prepare
@@ -21,6 +21,7 @@ from ercbench.runner import cell_path, run
 from ercbench.specs import DatasetSpec, EncoderSpec, Recipe, TrackSpec
 from ercbench.testing.checks import CheckFailed, Subject, checks_of, need
 from ercbench.testing.tiny import tiny_checkpoint
+from ercbench.values import lineage
 
 DIALOGUES = 2
 """Dialogues of each split of a sample that a run is made on."""
