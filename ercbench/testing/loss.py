@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,6 +47,11 @@ def encoded(classes: tuple[int, ...] = CLASSES, seed: int = 0) -> EncodedBatch:
     return EncodedBatch(
         uids, made["hidden"], made["vectors"], made["logits"], made["prototypes"], labels=torch.tensor(classes)
     )
+
+
+def _with(batch: EncodedBatch, tensors: Mapping[str, Any]) -> EncodedBatch:
+    """The batch with other tensors, by name."""
+    return replace(batch, **tensors)
 
 
 def _tensors(batch: EncodedBatch) -> Mapping[str, Tensor]:
@@ -131,7 +137,7 @@ def inputs_kept(subject: LossSubject) -> None:
     Work on copies: no method that ends in an underscore, and no assignment into a tensor of the batch.
     """
     batch = encoded()
-    plain = replace(batch, **{name: tensor.detach() for name, tensor in _tensors(batch).items()})
+    plain = _with(batch, {name: tensor.detach() for name, tensor in _tensors(batch).items()})
     assert plain.labels is not None
     before = {name: tensor.clone() for name, tensor in {**_tensors(plain), "labels": plain.labels}.items()}
     subject.build()(plain)
@@ -160,8 +166,8 @@ def bfloat16(subject: LossSubject) -> None:
     """
     batch = encoded()
     half = {name: tensor.detach().bfloat16() for name, tensor in _tensors(batch).items()}
-    full = replace(batch, **{name: tensor.float().requires_grad_() for name, tensor in half.items()})
-    low = replace(batch, **{name: tensor.requires_grad_() for name, tensor in half.items()})
+    full = _with(batch, {name: tensor.float().requires_grad_() for name, tensor in half.items()})
+    low = _with(batch, {name: tensor.requires_grad_() for name, tensor in half.items()})
     _same(_total(subject.build()(full)), _total(subject.build()(low)), "In bfloat16 the total", 0.05)
 
 
