@@ -124,18 +124,18 @@ class TestSet:
         return self._rng.standard_normal(size, dtype=np.float32) * np.float32(self._shape.noise[part] ** 0.5)
 
 
-def truth(shape: Shape, method: Method, blocks: int = POPULATION) -> float:
-    """What a method scores on a population, seeds without drift; every method meets the same population."""
+def truth(shape: Shape, method: Method, blocks: int | None = None) -> float:
+    """What a method scores on a population, seeds without drift; every method meets the same dialogues."""
     rng, total = np.random.default_rng(2026), np.zeros((len(shape.labels),) * 2, dtype=np.int64)
     dialogues = round(BLOCK / float(np.mean(shape.lengths)))
-    for _ in range(blocks):
+    for _ in range(blocks or POPULATION):
         total += TestSet(shape, dialogues, rng).counts(replace(method, seeds=1), drift=False).sum(axis=(0, 1))
     return float(weighted_f1(margins(total)))
 
 
 def rival(shape: Shape, method: Method, habits: Sequence[float]) -> Method:
     """A method with other habits that scores the same on the population, by trying how much skill that takes."""
-    blocks = POPULATION // 4
+    blocks = max(1, POPULATION // 4)
     wanted, low, high = truth(shape, method, blocks), method.skill - 1.0, method.skill + 1.0
     for _ in range(12):
         middle = (low + high) / 2

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import calibration
 import click
 from tabulate import tabulate
 
@@ -35,8 +36,12 @@ def main(check: bool) -> None:
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
     pages["conformance.md"] = conformance()
     pages["../explanation/performance.md"] = performance()
+<<<<<<< HEAD
     records = [found for _, found in read_records(ROOT / "leaderboards")]
     pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
+=======
+    pages["../explanation/statistics.md"] = uncertainty()
+>>>>>>> stats
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
     if check and stale:
         raise click.ClickException(f"Out of date: {', '.join(stale)}. Run: python docs/generate.py")
@@ -78,8 +83,19 @@ FIGURES = {
 def performance() -> str:
     """The page on performance, its figures from the latest measurement and its scores from the records."""
     text = (REFERENCE.parent / "explanation" / "performance.md").read_text(encoding="utf-8")
-    latest = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text(encoding="utf-8"))
-    return _between(_between(text, "figures", _figures(latest)), "quality", _quality())
+    return _between(_between(text, "figures", _figures(_latest())), "quality", _quality())
+
+
+def uncertainty() -> str:
+    """The page on statistics, its figures from the latest simulation."""
+    text = (REFERENCE.parent / "explanation" / "statistics.md").read_text(encoding="utf-8")
+    return _between(text, "calibration", calibration.tables(_latest()))
+
+
+def _latest() -> dict[str, Any]:
+    """The latest figures of ``benchmarks/``."""
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text(encoding="utf-8"))
+    return found
 
 
 def _between(text: str, marker: str, content: str) -> str:
@@ -89,14 +105,16 @@ def _between(text: str, marker: str, content: str) -> str:
 
 
 def _figures(latest: Mapping[str, Any]) -> str:
-    figures = {key: value for key, value in latest.items() if key != "machines"}
+    figures = {key: value for key, value in latest.items() if key != "machines" and key.split(".")[0] != "calibration"}
     steps = [
         [title, *(_number(figures.pop(key.format(dataset), None)) for dataset in ("meld", "iemocap"))]
         for key, title in FIGURES.items()
     ]
     others = [[f"`{key}`", _number(value)] for key, value in figures.items()]
     machines = [
-        [part, m["date"], m["processor"], m["torch"], f"`{m['command']}`"] for part, m in latest["machines"].items()
+        [part, m["date"], m["processor"], m["torch"], f"`{m['command']}`"]
+        for part, m in latest["machines"].items()
+        if part != "calibration"
     ]
     tables = (
         tabulate(steps, ["", "MELD", "IEMOCAP"], tablefmt="github", disable_numparse=True),

@@ -10,11 +10,16 @@ Three kinds of truth are asked for, on test sets shaped like each of the three:
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import repeat
+from multiprocessing import get_context
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks.intervals import others
 from benchmarks.parts import Options
@@ -32,17 +37,24 @@ ALPHA = 0.05
 
 
 def measure(options: Options) -> dict[str, float]:
-    """Shares of simulations, by test set; ``error`` is one standard error of a share of 5 or 95 %."""
+    """Shares of simulations, by test set, each in a process of its own; and how many there were."""
     many, few = (8, 4) if options.quick else (SIMULATIONS, OF_SEEDS)
     figures = dict(_sizes(many, few))
-    for name, shape in SHAPES.items():
-        found = {**coverage(shape, many), **null(shape, many), **seeds(shape, few)}
-        figures |= {f"{name}.{key}": value for key, value in found.items()}
+    processes = min(os.cpu_count() or 1, max(1, len(SHAPES)))
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        for name, found in zip(SHAPES, pool.map(of_shape, SHAPES.values(), repeat(many), repeat(few)), strict=True):
+            figures |= {f"{name}.{key}": value for key, value in found.items()}
     return {f"calibration.{key}": value for key, value in figures.items()}
 
 
+def of_shape(shape: Shape, many: int, few: int) -> dict[str, float]:
+    """All figures of one test set. Products of matrices are small here: a second thread would only wait."""
+    with threadpool_limits(1):
+        return {**coverage(shape, many), **null(shape, many), **seeds(shape, few)}
+
+
 def _sizes(many: int, few: int) -> Mapping[str, float]:
-    """How many simulations there were, and what that leaves to chance."""
+    """How many simulations there were, and one standard error of a share of 5 or 95 % of them."""
     error = (LEVEL * ALPHA) ** 0.5
     return {"simulations": many, "error": error / many**0.5, "seed_simulations": few, "seed_error": error / few**0.5}
 
