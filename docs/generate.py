@@ -36,12 +36,9 @@ def main(check: bool) -> None:
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
     pages["conformance.md"] = conformance()
     pages["../explanation/performance.md"] = performance()
-<<<<<<< HEAD
+    pages["../explanation/statistics.md"] = uncertainty()
     records = [found for _, found in read_records(ROOT / "leaderboards")]
     pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
-=======
-    pages["../explanation/statistics.md"] = uncertainty()
->>>>>>> stats
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
     if check and stale:
         raise click.ClickException(f"Out of date: {', '.join(stale)}. Run: python docs/generate.py")
