@@ -19,7 +19,7 @@ from ercbench.progress import Silent
 from ercbench.records import RunRecord
 from ercbench.runner import cell_path, run
 from ercbench.specs import DatasetSpec, EncoderSpec, Recipe, TrackSpec
-from ercbench.testing.checks import CheckFailed, Subject, checks_of, need
+from ercbench.testing.checks import CheckFailed, CheckSkipped, Subject, checks_of, need
 from ercbench.testing.tiny import tiny_checkpoint
 from ercbench.values import lineage
 
@@ -64,11 +64,15 @@ class RecipeSubject(Subject[Recipe]):
         )
 
     def finished(self, number: int) -> Finished:
-        """A tiny run with seed 0; `number` tells repetitions apart."""
+        """A tiny run with seed 0; `number` tells repetitions apart. Where one failed there is no second."""
+        if self.memo.get("failed"):
+            raise CheckSkipped("It does not run from end to end.")
         key = f"run {number}"
         if key not in self.memo:
+            self.memo["failed"] = True
             with TemporaryDirectory(prefix="ercbench-check-") as folder:
                 self.memo[key] = self._run(Path(folder))
+            self.memo["failed"] = False
         found: Finished = self.memo[key]
         return found
 

@@ -16,6 +16,7 @@ from ercbench import (
     EncodedBatch,
     FloatArray,
     LabelSet,
+    PluginError,
     Prompt,
     Prototypes,
     Representation,
@@ -166,7 +167,7 @@ class Stratified:
 
 def _frequencies(train: Representation | None, classes: int) -> FloatArray:
     """The share of training utterances that carry each label, (C,)."""
-    assert train is not None
-    assert train.labels is not None
+    if train is None or train.labels is None:
+        raise PluginError("majority and stratified count the labels of the training split. Got none.")
     shares: FloatArray = (np.bincount(train.labels, minlength=classes) / len(train.labels)).astype(np.float32)
     return shares

@@ -57,8 +57,8 @@ class LogisticRegression:
 
     def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[LinearScores]:
         """Fit every state; nothing in it is drawn at random."""
-        assert train is not None
-        assert train.labels is not None
+        if train is None or train.labels is None:
+            raise PluginError("logistic-regression needs the training split with its labels. Got none.")
         names = list(train.sparse) if train.sparse else [self.settings.reads]
         return [state for name in names for state in self._states(name, features(train, name), train.labels)]
 

@@ -107,6 +107,7 @@ CLASSIFIERS = (
         summary="The label that most training utterances carry",
         target="ercbench_stock.floors:Majority",
         settings=settings.FloorSettings,
+        floor=True,
         sparse=True,
     ),
     ClassifierSpec(
@@ -114,6 +115,7 @@ CLASSIFIERS = (
         summary="A label drawn at random, as often as each occurs in train",
         target="ercbench_stock.floors:Stratified",
         settings=settings.FloorSettings,
+        floor=True,
         sparse=True,
     ),
 )

@@ -20,7 +20,7 @@ from ercbench.testing import Result, check_plugin, kit, parametrize_with_checks
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@parametrize_with_checks("stock")
+@parametrize_with_checks("stock", settings={"loss/pml": {"class_name": "TripletMarginLoss"}})
 def test_stock_conforms(check: Callable[[], None]) -> None:
     """The stock plugin keeps every promise; data sets that are not here are skipped with the reason."""
     check()

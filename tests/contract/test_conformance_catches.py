@@ -237,6 +237,16 @@ def test_a_floor_need_not_tell_classes_apart(subject_of: SubjectOf) -> None:
     assert Case(check, subject_of(floor)).run().outcome == "skipped"
 
 
+def test_a_run_that_fails_is_told_once(subject_of: SubjectOf) -> None:
+    """Checks that need a run are skipped, and not failed again, where the recipe does not run."""
+    subject = subject_of(changed(**{"losses.explodes.weight": 1.0}))
+    outcomes = {check.name: Case(check, subject).run().outcome for check in CHECKS["recipe"]}
+    assert outcomes == {
+        "parts-resolve": "passed", "fields-exist": "passed", "end-to-end": "failed", "same-seed": "skipped",
+        "record-survives": "skipped", "stated": "skipped",
+    }  # fmt: skip
+
+
 def test_checks_say_what_they_promise() -> None:
     """Every check has one paragraph with its promise and one with what to change; names are unique."""
     for check in all_checks():
