@@ -76,6 +76,8 @@ def _file(
             "name": visible(row.name),
             "id": model,
             "additional_details": {
+                "deployment_type": "self_deployed",
+                "model_availability": "unknown",
                 "encoder": visible(row.encoder),
                 "reference": visible(row.reference),
                 "configuration": row.configuration,
