@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: the command line, the fields of a record, the errors and their exit codes.
+"""Writes docs/reference/ from the code: commands, records, errors, hooks, the conformance kit, a page per method.
 
 ``python docs/generate.py`` writes the files; with ``--check`` it writes nothing and fails when one of them differs.
 """
@@ -14,9 +14,10 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from ercbench import errors
+from ercbench import errors, events, hookspecs
 from ercbench.cli import cli
 from ercbench.records import RunRecord, read_records
+from ercbench.testing.registry import CHECKS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -29,12 +30,18 @@ WIDTH = 100
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
-    pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes()}
+    import methods  # lies beside this file, which is run as a script
+
+    pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
+    pages["conformance.md"] = conformance()
     pages["../explanation/performance.md"] = performance()
+    records = [found for _, found in read_records(ROOT / "leaderboards")]
+    pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
     if check and stale:
         raise click.ClickException(f"Out of date: {', '.join(stale)}. Run: python docs/generate.py")
     for name in stale:
+        (REFERENCE / name).parent.mkdir(exist_ok=True)
         (REFERENCE / name).write_text(pages[name], encoding="utf-8", newline="\n")
         click.echo(f"Wrote {name}")
     if not stale:
@@ -191,6 +198,35 @@ def _type(field: Mapping[str, Any]) -> str:
     return str(kind) if low is None else f"{kind}, at least {low:g}"
 
 
+KINDS = {
+    "plugin": "A plugin as a whole",
+    "dataset": "A data set",
+    "renderer": "A renderer",
+    "encoder": "An encoder",
+    "loss": "A loss",
+    "classifier": "A classifier",
+    "recipe": "A recipe",
+}
+"""The headings of the conformance kit, by kind."""
+
+
+def conformance() -> str:
+    """Every check of the conformance kit: what it promises, and what to change where it fails."""
+    lines = [
+        MARKER,
+        "",
+        "# The conformance kit",
+        "",
+        "What `ercbench plugin check DIST` and `ercbench.testing.parametrize_with_checks` see to, by kind of part.",
+        "Everything runs on a CPU, without a network, on tiny inputs.",
+        "[Write a plugin](../how-to/write-a-plugin.md) says how to use it.",
+    ]
+    for kind, found in CHECKS.items():
+        rows = [(f"`{check.name}`", check.promise, check.advice) for check in found]
+        lines += ["", f"## {KINDS[kind]}", "", *_table(rows, ("Check", "What it promises", "Where it fails"))]
+    return "\n".join([*lines, ""])
+
+
 def exit_codes() -> str:
     """Every error that the command line reports, with its exit code."""
     about, _, tree = inspect.cleandoc(errors.__doc__ or "").partition("::")
@@ -220,6 +256,34 @@ def exit_codes() -> str:
             "",
         ]
     )
+
+
+def hooks() -> str:
+    """Every hook in order, with its arguments, what it is for and its example; and what observers are given."""
+    lines = [MARKER, "", "# Hooks", ""]
+    for paragraph in inspect.cleandoc(hookspecs.__doc__ or "").split("\n\n"):
+        lines += [_prose(paragraph), ""]
+    names = [name for name in vars(hookspecs) if name.startswith("ercbench_")]
+    for name in names:
+        about, _, example = (inspect.getdoc(getattr(hookspecs, name)) or "").partition("\n\nExample::\n\n")
+        arguments = inspect.signature(getattr(hookspecs, name))
+        lines += [f"## `{name}`", "", "```python", f"def {name}{arguments}: ...".replace("'", ""), "```", ""]
+        lines += [line for paragraph in about.split("\n\n") for line in (_prose(paragraph), "")]
+        lines += ["```python", inspect.cleandoc(example), "```", ""]
+    lines += ["## What observers are given", ""]
+    for given in (events.RunInfo, events.EpochInfo):
+        about, _, attributes = (inspect.getdoc(given) or "").partition("\n\nAttributes:\n")
+        told = dict(_attributes(attributes))
+        rows = [(name, str(kind), told.get(name, "")) for name, kind in given.__annotations__.items()]
+        lines += [f"### `{given.__name__}`", "", _prose(about), "", *_table(rows), ""]
+    return "\n".join(lines)
+
+
+def _attributes(text: str) -> Iterator[tuple[str, str]]:
+    """Name and meaning of every attribute in a docstring's list."""
+    for line in inspect.cleandoc(text).replace("\n    ", " ").splitlines():
+        name, _, meaning = line.partition(": ")
+        yield name, meaning
 
 
 def _tree(kind: type[errors.ErcbenchError]) -> Iterator[type[errors.ErcbenchError]]:

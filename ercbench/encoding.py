@@ -13,10 +13,11 @@ import numpy as np
 from ercbench.cache import Cache
 from ercbench.devices import Device
 from ercbench.errors import PluginError
-from ercbench.ports import Encoder, EncoderModel
+from ercbench.ports import Encoder, EncoderModel, FittedModel
 from ercbench.types import Batch, EncodedBatch, FloatArray, Prompt, Representation, Tokens
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
     from torch import Tensor
 
 BUCKET_BATCHES = 64
@@ -105,6 +106,15 @@ def batches(
         yield batch
 
 
+def fit(encoder: Encoder, model: FittedModel, tokens: Sequence[Tokens], batch_size: int) -> None:
+    """Tokens -> a fitted model: for an encoder that is fitted to the text of the training split, not trained.
+
+    Before: `tokenize`. After: `encode`.
+    """
+    plan = [list(range(start, min(start + batch_size, len(tokens)))) for start in range(0, len(tokens), batch_size)]
+    model.fit(batches(encoder, tokens, plan, None))
+
+
 def encode(
     encoder: Encoder,
     model: EncoderModel,
@@ -146,9 +156,9 @@ def encode(
         raise PluginError(
             f"The encoder {type(encoder).__name__} made vectors that are not finite. Lower its learning rate."
         )
-    return Representation(
-        tuple(token.uid for token in tokens), hidden, vectors, _gather(rows, logits) if logits else None
-    )
+    uids = tuple(token.uid for token in tokens)
+    sparse = _gather_sparse(rows, [part.sparse for part in parts if part.sparse is not None])
+    return Representation(uids, hidden, vectors, _gather(rows, logits) if logits else None, sparse=sparse)
 
 
 def encode_frozen(
@@ -203,6 +213,15 @@ def _digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
 def _gather(rows: np.ndarray, parts: Sequence[Tensor]) -> FloatArray:
     in_order: FloatArray = np.concatenate([part.float().cpu().numpy() for part in parts])[rows]
     return in_order
+
+
+def _gather_sparse(rows: np.ndarray, parts: Sequence[Mapping[str, csr_array]]) -> Mapping[str, csr_array] | None:
+    """Features of batches -> those of a split, by name; None where there are none."""
+    if not parts:
+        return None
+    from scipy.sparse import vstack
+
+    return {name: vstack([part[name] for part in parts], format="csr")[rows] for name in parts[0]}
 
 
 def _cut(indices: Sequence[int], size: int, sizes: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:

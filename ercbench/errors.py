@@ -10,10 +10,11 @@
     +-- PluginError               4   a plugin cannot be loaded or hands over something unusable
     +-- CheckpointError           5   an encoder's weights or tokenizer cannot be used
     +-- TrainingError             6   training cannot go on (a loss that is not finite, for instance)
-    +-- RecordError               7   a record, a predictions file or a board is broken or out of date
+    +-- RecordError               7   a record, a predictions file or a board is broken, out of date or not what it says
     +-- FetchError                8   data files cannot be downloaded, or what arrives is not what it should be
     +-- Problems                  the exit code of the first of several errors reported together
 
+``ercbench verify`` ends with 7 where something is wrong, and with 3 where only the data are missing to tell.
 A message says what is wrong, with which object and value ("Got ..."), and what to do.
 """
 
@@ -89,7 +90,7 @@ class TrainingError(ErcbenchError):
 
 
 class RecordError(ErcbenchError):
-    """A record, a predictions file or a board is broken or out of date."""
+    """A record, a predictions file or a board is broken, out of date or not what it says."""
 
     exit_code = 7
 

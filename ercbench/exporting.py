@@ -35,7 +35,6 @@ def export(catalog: Catalog, record: Path, folder: Path) -> list[str]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"The folder must be new or empty, so that nothing is lost. Got {folder}. Name another one.")
     trained = load(catalog, record)
-    folder.mkdir(parents=True, exist_ok=True)
     save_backbone(trained.model.backbone, trained.encoder, folder)
     state = trained.model.state_dict()
     write_tensors(folder / HEAD, {name: value for name, value in state.items() if not name.startswith(BACKBONE)})

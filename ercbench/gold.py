@@ -57,11 +57,7 @@ class GoldLabels:
             UnknownName: no plugin offers the data set.
             RecordError: the data here are others than the record's.
         """
-        wanted = record.dataset
-        key = wanted.name, wanted.limit
-        if key not in self._read:
-            self._read[key] = self._load(record)
-        found = self._read[key]
+        wanted, found = record.dataset, self.here(record)
         if found.corpus.fingerprint != wanted.fingerprint:
             raise RecordError(
                 f"The data set {wanted.name!r} that is here has another content than that of the record. "
@@ -70,11 +66,25 @@ class GoldLabels:
             )
         return found
 
-    def _load(self, record: RunRecord) -> Gold:
-        return load_gold(self._spec(record), self._data_dir, record.dataset.limit)
+    def here(self, record: RunRecord) -> Gold:
+        """The gold labels of the data set that is here under the record's name, whatever its content.
 
-    def _spec(self, record: RunRecord) -> DatasetSpec:
-        """A plugin's data set by name; somebody's own from a folder of its name."""
+        Raises:
+            DataError: the data are not here, or not acceptable.
+            UnknownName: no plugin offers the data set.
+        """
+        key = record.dataset.name, record.dataset.limit
+        if key not in self._read:
+            self._read[key] = load_gold(self.spec(record), self._data_dir, record.dataset.limit)
+        return self._read[key]
+
+    def spec(self, record: RunRecord) -> DatasetSpec:
+        """A plugin's data set by name; somebody's own from a folder of its name.
+
+        Raises:
+            DataError: somebody's own is not here.
+            UnknownName: no plugin offers the data set.
+        """
         name = record.dataset.name
         if record.dataset.own is None:
             return self._catalog.get(DatasetSpec, name)

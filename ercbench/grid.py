@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from ercbench.specs import DatasetSpec, TrackSpec
 from ercbench.types import ContextProtocol
 
 if TYPE_CHECKING:
+    from ercbench.observing import Observer
     from ercbench.preparing import Prepared
 
 ALL = "all"
@@ -46,6 +47,7 @@ class Request:
         force: run cells again that are done.
         keep_model: keep the trained models beside the records.
         fetch: download the public data sets that are not here; see `fetch_missing`.
+        trackers: settings by name of the tracker.
     """
 
     recipes: Sequence[str]
@@ -62,16 +64,18 @@ class Request:
     keep_model: bool = True
     fetch: bool = False
     context: ContextProtocol = "past"
+    trackers: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked request: what is to be run, and the records of what is done already."""
+    """A checked request: what is to be run, the records of what is done already, and who is told of each run."""
 
     groups: Sequence[tuple[Prepared, tuple[int, ...]]]
     done: Sequence[tuple[Path, RunRecord]]
     track: str
     results: Path
+    observers: Sequence[Observer] = ()
 
     @property
     def cells(self) -> int:
@@ -115,11 +119,13 @@ def plan(catalog: Catalog, request: Request) -> Plan:
         UnknownName, BadSetting, DataError, CheckpointError, UsageError: whatever is wrong; `Problems` for several.
     """
     from ercbench.devices import Device
+    from ercbench.observing import find_observers
     from ercbench.preparing import prepare
 
     track = request.track or default_track(catalog)
     errors: list[ErcbenchError] = []
     groups, done = [], []
+    observers = find_observers(catalog, request.trackers, errors)
     if not _writable(request.results):
         errors.append(
             UsageError(
@@ -132,34 +138,44 @@ def plan(catalog: Catalog, request: Request) -> Plan:
             prepared = prepare(catalog, config, request.data_dir, request.limit)
             finished = {seed: record for seed in request.seeds if (record := _finished(prepared, seed, request))}
         except ErcbenchError as error:
-            errors.append(error)
+            errors += error.errors if isinstance(error, Problems) else [error]
             continue
         done += list(finished.values())
         groups.append((prepared, tuple(seed for seed in request.seeds if seed not in finished)))
     unique = list({str(error): error for error in errors}.values())
     if unique:
         raise unique[0] if len(unique) == 1 else Problems(unique)
-    return Plan([group for group in groups if group[1]], done, track, request.results)
+    return Plan([group for group in groups if group[1]], done, track, request.results, observers)
 
 
 def execute(plan: Plan, request: Request, reporter: Reporter) -> list[RunRecord]:
     """Run the cells of a plan in order; each record is on disk before the next cell begins."""
-    from ercbench.devices import Device
-    from ercbench.runner import run
-
     records = []
     for prepared, seeds in plan.groups:
         config = prepared.config
         for seed in seeds:
             track = f"track {config.track.name}, context {config.context.protocol}"
-            name = f"{config.recipe.name} on {config.dataset.name}, {track}, seed {seed}"
-            reporter.begin(name, prepared.work)
+            reporter.begin(f"{config.recipe.name} on {config.dataset.name}, {track}, seed {seed}", prepared.work)
             try:
-                device = Device(request.device, config.training.precision)
-                records.append(run(prepared, seed, device, plan.results, reporter, request.keep_model))
+                records.append(_execute_cell(plan, request, prepared, seed, reporter))
             finally:
                 reporter.end()
     return records
+
+
+def _execute_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, reporter: Reporter) -> RunRecord:
+    """Run one cell, and tell observers of it."""
+    from ercbench.devices import Device
+    from ercbench.observing import observe, run_info
+    from ercbench.runner import cell_path, run
+
+    device = Device(request.device, prepared.config.training.precision)
+    info = run_info(prepared, seed, device, plan.results, cell_path(prepared.config, seed, plan.results))
+
+    def one(told: Reporter) -> RunRecord:
+        return run(prepared, seed, device, plan.results, told, request.keep_model)
+
+    return observe(one, reporter, plan.observers, info)
 
 
 def default_track(catalog: Catalog) -> str:
@@ -234,6 +250,8 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
     differing = config.differences(record.config)
     if record.dataset.fingerprint != prepared.corpus.fingerprint:
         differing.append("dataset.fingerprint")
+    if {file.sha256 for file in prepared.catalog.local} != {one.sha256 for one in record.plugins if one.sha256}:
+        differing.append("local plugins")
     if own := described(config.dataset):
         kept = record.dataset.own
         if kept is None or (kept.labels, kept.neutral) != (own.labels, own.neutral):

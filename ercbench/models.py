@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ENCODER, CLASSIFIER, DESCRIPTION = "model.safetensors", "classifier.safetensors", "model.json"
-VECTORS = "vectors.safetensors"
+VECTORS, LOSSES = "vectors.safetensors", "losses.safetensors"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ def model_folder(record: Path) -> Path:
 
 def keep(
     record: Path,
-    model: EncoderModel,
-    candidate: Candidate,
+    trained: tuple[EncoderModel, Candidate, Mapping[str, Tensor]],
     found: tuple[Representation, Prototypes | None],
     predictions_sha256: str,
 ) -> None:
@@ -63,8 +62,8 @@ def keep(
 
     Args:
         record: the record's path.
-        model: with the weights of the chosen epoch.
-        candidate: the chosen state of the classifier.
+        trained: the encoder, with the weights of the chosen epoch, the chosen state of the classifier, and whatever the
+            losses learnt, as it was after the chosen epoch.
         found: test as the model encodes it, in the order of the predictions file, and the label vectors.
         predictions_sha256: of the predictions file, which ties the model to its record.
     """
@@ -73,13 +72,17 @@ def keep(
     folder = model_folder(record)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    model, candidate, losses = trained
     state = {name: torch.from_numpy(array) for name, array in candidate.tensors().items()}
     test, prototypes = found
     vectors = {"vectors": test.vectors} | ({} if prototypes is None else {"prototypes": prototypes.vectors})
+    tables: dict[str, Mapping[str, Tensor]] = {ENCODER: model.state_dict(), CLASSIFIER: state, LOSSES: losses}
+    if test.vectors.shape[1]:  # an encoder of sparse features, or none, makes no vectors
+        tables[VECTORS] = {name: torch.from_numpy(array) for name, array in vectors.items()}
     files = {
-        ENCODER: write_tensors(folder / ENCODER, model.state_dict()),
-        CLASSIFIER: write_tensors(folder / CLASSIFIER, state),
-        VECTORS: write_tensors(folder / VECTORS, {name: torch.from_numpy(v) for name, v in vectors.items()}),
+        name: write_tensors(folder / name, tensors)
+        for name, tensors in tables.items()
+        if tensors or name in (ENCODER, CLASSIFIER)
     }
     description = {"files": files, "predictions_sha256": predictions_sha256}
     write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2) + "\n")
@@ -130,6 +133,10 @@ def _verified(record: Path, found: RunRecord) -> dict[str, dict[str, Tensor]]:
 
 def _config(catalog: Catalog, record: Path, found: RunRecord) -> Config:
     """The recipe as it is installed, which must be what the record says."""
+    here = {file.sha256 for file in catalog.local}
+    if missing := [plugin for plugin in found.plugins if plugin.sha256 and plugin.sha256 not in here]:
+        files = ", ".join(f"{plugin.distribution} (sha256 {plugin.sha256})" for plugin in missing)
+        raise RecordError(f"{record} was made with local plugins. Give the same files with --plugin: {files}.")
     names = (found.recipe.name, found.track, of_record(found.dataset))
     config = resolve(catalog, *names, found.overrides, found.protocol.context)
     differing = config.differences(found.config)

@@ -1,13 +1,13 @@
 """What a plugin's parts must be able to do. A part satisfies a protocol by having its methods; it inherits nothing.
 
 `Importer` is called once, before any run. In the order in which a run calls them: `Reader` or `ColumnReader`,
-`Renderer`, `Encoder` and `EncoderModel`, `Loss`, `Classifier` and `Candidate`. How each is built stands in the matching
-spec in ``specs.py``.
+`Renderer`, `Encoder` and `EncoderModel` or `FittedModel`, `Loss`, `Classifier` and `Candidate`. How each is built
+stands in the matching spec in ``specs.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -114,6 +114,17 @@ class EncoderModel(Protocol):
     def to(self, device: Any) -> Any: ...  # noqa: D102
     def train(self) -> Any: ...  # noqa: D102
     def eval(self) -> Any: ...  # noqa: D102
+
+
+class FittedModel(EncoderModel, Protocol):
+    """The model of an encoder that is fitted, not trained; `specs.EncoderSpec.fitted` says so.
+
+    What was fitted is in its ``state_dict``, and ``load_state_dict`` of a new one takes it, whatever its size.
+    """
+
+    def fit(self, batches: Iterable[Batch]) -> None:
+        """Batches of the training split, without labels, in the order of the split. Called once, before any other."""
+        ...
 
 
 class Loss(Protocol):

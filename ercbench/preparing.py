@@ -16,27 +16,31 @@ from ercbench import data, rendering
 from ercbench.catalog import Catalog, load_target
 from ercbench.checkpoints import check_weights, locate
 from ercbench.config import Config
-from ercbench.errors import DataError
+from ercbench.errors import DataError, ErcbenchError, PluginError, Problems
 from ercbench.fingerprints import Fingerprints
 from ercbench.gold import Gold, load_gold
 from ercbench.ports import Encoder
-from ercbench.progress import TRAINING_COST
+from ercbench.progress import TRAINING_COST, Reporter, Silent
 from ercbench.slices import slices
+from ercbench.specs import PartSpec
 from ercbench.types import SPLITS, Checkpoint, Corpus, Example, LabelSet, Split, Tokens
 
 
 class Clock:
-    """Seconds per stage: ``with clock("training"): ...``."""
+    """Seconds per stage: ``with clock("training"): ...``; `reporter` is told when one begins and ends."""
 
-    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+    def __init__(self, seconds: Mapping[str, float] | None = None, reporter: Reporter | None = None) -> None:
         self.seconds = dict(seconds or {})
+        self.reporter = reporter or Silent()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time one stage."""
+        self.reporter.stage_started(stage)
         begun = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - begun, 3)
+        self.reporter.stage_finished(stage, self.seconds[stage])
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
         DataError, CheckpointError, PluginError: whatever would stop the run later.
     """
     clock = Clock()
+    _check_code(config)
     with clock("data"):
         corpus, fingerprints, examples = _read(config, data_dir, limit)
         gold: dict[Split, dict[str, int]] = {split: data.gold(corpus, split) for split in SPLITS if split != "test"}
@@ -120,6 +125,20 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
     return Prepared(
         catalog, config, data_dir, limit, corpus, fingerprints, checkpoint, encoder, tokens, gold, clock.seconds
     )
+
+
+def _check_code(config: Config) -> None:
+    """Import the code of every part, so that what is missing is known before anything is trained."""
+    specs: list[PartSpec] = [config.renderer.spec, config.encoder.spec, config.classifier.spec]
+    specs += [config.selection_classifier.spec, *(loss.part.spec for loss in config.losses.values())]
+    errors: list[ErcbenchError] = []
+    for target in dict.fromkeys(spec.target for spec in specs):
+        try:
+            load_target(target)
+        except PluginError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else Problems(errors)
 
 
 def _read(

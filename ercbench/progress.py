@@ -1,9 +1,15 @@
-"""What a run tells whoever watches it. The command line shows it; from Python nobody watches unless asked to."""
+"""What a run tells whoever watches it. The command line shows it; from Python nobody watches unless asked to.
+
+The last three methods are told to observers, see ``observing.py``; whoever shows progress may leave them as `Silent`
+has them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
+
+from ercbench.types import Epoch
 
 NOTHING: Mapping[str, float] = {}
 TRAINING_COST = 3
@@ -29,6 +35,18 @@ class Reporter(Protocol):
         """The run is over, well or badly."""
         ...
 
+    def stage_started(self, stage: str) -> None:
+        """A stage of the run begins."""
+        ...
+
+    def stage_finished(self, stage: str, seconds: float) -> None:
+        """A stage of the run is done."""
+        ...
+
+    def epoch_finished(self, epoch: Epoch, resumed: bool = False) -> None:
+        """An epoch is trained and scored; with `resumed` by an earlier process."""
+        ...
+
 
 class Silent:
     """Nobody watches."""
@@ -43,4 +61,13 @@ class Silent:
         """Ignored."""
 
     def end(self) -> None:
+        """Ignored."""
+
+    def stage_started(self, stage: str) -> None:
+        """Ignored."""
+
+    def stage_finished(self, stage: str, seconds: float) -> None:
+        """Ignored."""
+
+    def epoch_finished(self, epoch: Epoch, resumed: bool = False) -> None:
         """Ignored."""

@@ -5,64 +5,85 @@ from __future__ import annotations
 import json
 import platform
 import shlex
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog, Entry
 from ercbench.config import Config
-from ercbench.devices import Device
 from ercbench.records import Environment, PluginIdentity
 from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, TrackSpec
 
-PACKAGES = ("accelerate", "ercbench", "numpy", "scikit-learn", "tokenizers", "torch", "transformers")
+if TYPE_CHECKING:
+    from ercbench.devices import Device
+
+PACKAGES = (
+    "accelerate", "ercbench", "numpy", "pytorch-metric-learning", "scikit-learn", "tokenizers", "torch", "transformers",
+)  # fmt: skip
 
 
-def command(config: Config, seed: int, limit: int | None) -> str:
+def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = ()) -> str:
     """The command line that makes this cell again, without paths of this machine's data or results.
 
-    Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python.
+    Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python. `files`
+    are the names of local plugins.
     """
     if config.dataset.corpus is not None:
-        return _call(config, seed, limit)
+        return _call(config, seed, limit, files)
     words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.argument]
     words += ["--track", config.track.name, "--seed", str(seed)]
     if config.context.protocol != "past":
         words += ["--context", config.context.protocol]
     for path, value in config.overrides.items():
-        words += ["--set", f"{path}={_written(value)}"]
+        words += ["--set", f"{path}={written(value)}"]
     if limit is not None:
         words += ["--limit", str(limit)]
+    for file in files:
+        words += ["--plugin", file]
     return shlex.join(words)
 
 
-def _call(config: Config, seed: int, limit: int | None) -> str:
+def _call(config: Config, seed: int, limit: int | None, files: Sequence[str]) -> str:
     """The same in Python, for a data set that no command line can name."""
     options: dict[str, object] = {"track": config.track.name, "seeds": [seed]}
+    options |= {} if config.context.protocol == "past" else {"context": config.context.protocol}
     options |= {"overrides": dict(config.overrides)} if config.overrides else {}
     options |= {} if limit is None else {"limit": limit}
-    written = "".join(f", {name}={value!r}" for name, value in options.items())
-    return f"ercbench.run({config.recipe.name!r}, dataset=corpus{written})  # Python; the corpus {config.dataset.name}"
+    options |= {"plugins": list(files)} if files else {}
+    return python_call(config.recipe.name, config.dataset.name, options)
 
 
-def _written(value: JsonValue) -> str:
+def python_call(recipe: str, dataset: str, options: Mapping[str, object]) -> str:
+    """The call in Python that makes a cell of a corpus in memory again; the corpus is called ``corpus``."""
+    more = "".join(f", {name}={value!r}" for name, value in options.items())
+    return f"ercbench.run({recipe!r}, dataset=corpus{more})  # Python; the corpus {dataset}"
+
+
+def written(value: JsonValue) -> str:
+    """A value as ``--set`` takes it."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
-    """The distributions that offered anything this run used."""
+    """The distributions that offered anything this run used, and all local plugins: their code was run."""
     used: list[Entry] = [
         catalog.entry(Recipe, config.recipe.name),
         catalog.entry(TrackSpec, config.track.name),
         *([] if config.dataset.own else [catalog.entry(DatasetSpec, config.dataset.name)]),
         catalog.entry(RendererSpec, config.renderer.spec.name),
         catalog.entry(EncoderSpec, config.encoder.spec.name),
-        *(catalog.entry(LossSpec, name) for name in config.losses),
+        *(catalog.entry(LossSpec, loss.name) for loss in config.losses.values()),
         catalog.entry(ClassifierSpec, config.classifier.spec.name),
         catalog.entry(ClassifierSpec, config.selection_classifier.spec.name),
     ]
-    owners = sorted({(entry.plugin.distribution, entry.plugin.version) for entry in used})
-    return [PluginIdentity(distribution=name, version=release) for name, release in owners]
+    took_part = [*(entry.plugin for entry in used), *catalog.local]
+    owners = {(plugin.distribution, plugin.version, plugin.sha256) for plugin in took_part}
+    return [
+        PluginIdentity(distribution=name, version=release, sha256=sha256)
+        for name, release, sha256 in sorted(owners, key=lambda owner: owner[:2])
+    ]
 
 
 def environment(device: Device) -> Environment:

@@ -24,6 +24,9 @@ from ercbench.types import ContextProtocol
 SCHEMA_VERSION = 3
 """2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors."""
 
+WITHOUT_EFFECT = frozenset({"selection.seal_test"})
+"""Settings that change what is kept of a run, and none of its scores."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -95,10 +98,11 @@ class EncoderIdentity(_Frozen):
 
 
 class PluginIdentity(_Frozen):
-    """A distribution that took part in the run."""
+    """A distribution that took part in the run, or a local file given with ``--plugin``."""
 
-    distribution: str = Field(description="what pip installs")
-    version: str = Field(description="its version")
+    distribution: str = Field(description="what pip installs, or the name of a local file")
+    version: str = Field(description="its version; `local file` for one")
+    sha256: str | None = Field(None, description="of a local file; null for a distribution")
 
 
 class Environment(_Frozen):
@@ -213,6 +217,11 @@ class RunRecord(_Frozen):
     started: str = Field(description="ISO 8601, UTC")
 
     @property
+    def settings(self) -> dict[str, JsonValue]:
+        """The config without what cannot change a score: records with equal settings are seeds of one row."""
+        return {path: value for path, value in self.config.items() if path not in WITHOUT_EFFECT}
+
+    @property
     def signature(self) -> str:
         """What its score is, in one line, as sacreBLEU does it: metric, classes, data, context, selection, framework.
 
@@ -255,6 +264,11 @@ class RunRecord(_Frozen):
             reasons.append(f"limited to {self.dataset.limit} dialogues per split")
         if self.overrides:
             reasons.append("changed with --set")
+        reasons += [
+            f"local plugin {plugin.distribution}, sha256 {plugin.sha256[:8]}"
+            for plugin in self.plugins
+            if plugin.sha256
+        ]
         return reasons
 
 
@@ -308,19 +322,16 @@ def read_record(path: Path) -> RunRecord:
     """
     try:
         data = from_json(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot read the record: {error}. Run its command again.") from error
     version = data.get("schema_version") if isinstance(data, Mapping) else None
-    if type(version) is not int or version not in (SCHEMA_VERSION, *_UPGRADES):
+    if not readable(version):
         raise RecordError(
-            f"{path}: unknown schema version. Got {version!r}, this ercbench reads "
-            f"{', '.join(map(str, sorted((SCHEMA_VERSION, *_UPGRADES))))}. "
+            f"{path}: unknown schema version. Got {version!r}, this ercbench reads {', '.join(map(str, READABLE))}. "
             "Update ercbench, or run the record's command again."
         )
-    for earlier in range(version, SCHEMA_VERSION):
-        data = _UPGRADES[earlier](data)
     try:
-        return RunRecord.model_validate(data)
+        return RunRecord.model_validate(upgraded(data))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -328,6 +339,18 @@ def read_record(path: Path) -> RunRecord:
             f"{path}: field {field} is not acceptable: {first['msg']}. Got {first['input']!r:.80}. "
             "Run the record's command again."
         ) from error
+
+
+def readable(version: object) -> bool:
+    """Whether a record of this schema version can be read: a whole number, not text and not a truth value."""
+    return type(version) is int and version in READABLE
+
+
+def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record's JSON, of a version in `READABLE`, as one of this version. Nothing in it is checked."""
+    for earlier in range(data["schema_version"], SCHEMA_VERSION):
+        data = _UPGRADES[earlier](data)
+    return data
 
 
 def _from_1(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -345,6 +368,8 @@ def _from_2(data: Mapping[str, Any]) -> dict[str, Any]:
 
 _UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """Schema version to what makes the next one of it."""
+READABLE = (*_UPGRADES, SCHEMA_VERSION)
+"""The schema versions that this ercbench reads."""
 
 
 def read_records(results: Path) -> Iterator[tuple[Path, RunRecord]]:

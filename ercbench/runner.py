@@ -6,11 +6,13 @@ everything has been predicted, unless the recipe says that it chooses on test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,14 +23,14 @@ from ercbench.config import Config, Part
 from ercbench.devices import Device
 from ercbench.gold import Gold
 from ercbench.own import described
-from ercbench.ports import Candidate, Classifier
+from ercbench.ports import Candidate, Classifier, EncoderModel, FittedModel, Loss
 from ercbench.preparing import Clock, Prepared
 from ercbench.progress import Reporter
 from ercbench.provenance import command, environment, plugins
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
 from ercbench.selection import choose
-from ercbench.specs import ClassifierSpec
+from ercbench.specs import ClassifierSpec, LossSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
 from ercbench.types import Batch, Predictions, Prototypes, Representation, Scores, Split
 
@@ -52,7 +54,7 @@ def run(
         UsageError: another process is at this very run.
     """
     config, labels = prepared.config, prepared.corpus.labels
-    started, clock = datetime.now(UTC), Clock(prepared.seconds)
+    started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
     with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
         cell = _Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
@@ -74,9 +76,10 @@ def run(
         path = cell_path(config, seed, results)
         text = prediction_files.format_predictions(on["test"], labels.keys)
         if keep_model:  # before the labels of test are read: a plugin's code writes its state here
-            models.keep(path, cell.model, candidates[kept], (test, prototypes), records.sha256_of(text))
+            trained_parts = cell.model, candidates[kept], cell.objective.state_dict()
+            models.keep(path, trained_parts, (test, prototypes), records.sha256_of(text))
         similarity = cell.similarity()
-        with clock("scoring"):
+        with clock("scoring"), cell.letting_go():
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
         outcome = {
             "training": {
@@ -103,9 +106,10 @@ def cell_path(config: Config, seed: int, results: Path) -> Path:
 
 
 def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
-    """Where an unfinished run keeps its state: another value, another data set, another folder."""
+    """Where an unfinished run keeps its state: another value, data set or local plugin, another folder."""
     fingerprint = prepared.corpus.fingerprint.removeprefix("sha256:")[:8]
-    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}-seed-{seed}"
+    files = "".join(f"-{file.sha256[:8]}" for file in prepared.catalog.local if file.sha256)
+    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}{files}-seed-{seed}"
 
 
 class _Source:
@@ -131,20 +135,30 @@ class _Cell:
         self.unfinished = unfinished
         config, labels = prepared.config, prepared.corpus.labels
         torch.manual_seed(derive_seed(seed, "model"))
-        self.model = prepared.encoder.load().to(device.torch_device)
+        self.model: EncoderModel = prepared.encoder.load().to(device.torch_device)
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        losses = {
-            name: (loss.weight, load_target(loss.part.spec.target)(loss.part.settings, labels, self.model.dimension))
-            for name, loss in config.losses.items()
-        }
+        losses = {name: (loss.weight, self.loss(loss.part)) for name, loss in config.losses.items()}
         self.objective = Objective(losses).to(device.torch_device)
+        self.fitted = config.encoder.spec.fitted
         self.selector: Classifier = _build(config.selection_classifier, labels)
         self.before = self.current_prototypes()
         self.best: tuple[float, dict[Split, Representation]] | None = None
         self.revealed: Gold | None = None
 
+    def loss(self, part: Part[LossSpec]) -> Loss:
+        """Build a loss."""
+        labels = self.prepared.corpus.labels
+        carried = Counter(self.prepared.gold["train"].values())
+        counts = [carried[label.index] for label in labels]  # (C,)
+        more = (counts,) if part.spec.counts else ()
+        loss: Loss = load_target(part.spec.target)(part.settings, labels, self.model.dimension, *more)
+        return loss
+
     def train(self) -> Trained:
-        """Train and keep the weights of the chosen epoch."""
+        """Train and keep the weights of the chosen epoch; an encoder that is fitted is fitted instead."""
+        if self.fitted:
+            model, size = cast(FittedModel, self.model), self.prepared.config.training.batch_size
+            encoding.fit(self.prepared.encoder, model, self.prepared.tokens["train"], size)
         around = Surroundings(self.device, self.seed, self.unfinished, self.reporter)
         settings = self.prepared.config.training
         return training.train(self.model, self.objective, _Source(self.prepared), settings, self.evaluate, around)
@@ -193,7 +207,8 @@ class _Cell:
         """One split through the model. Labels go with the training split and no other."""
         prepared = self.prepared
         size = prepared.config.training.batch_size
-        encode = encoding.encode if prepared.config.training.epochs else encoding.encode_frozen
+        changes = prepared.config.training.epochs or self.fitted
+        encode = encoding.encode if changes else encoding.encode_frozen
         found = encode(
             prepared.encoder, self.model, prepared.tokens[split], self.device, size,
             lambda count: self.reporter.advance(count, doing),
@@ -201,7 +216,7 @@ class _Cell:
         if split != "train":
             return found
         labels = np.array([prepared.gold["train"][uid] for uid in found.uids])
-        return Representation(found.uids, found.hidden, found.vectors, found.logits, labels)
+        return replace(found, labels=labels)
 
     def prototypes(self, trained: Trained) -> Prototypes | None:
         """The label vectors that the classifier is given."""
@@ -237,6 +252,14 @@ class _Cell:
     def gold(self, split: Split) -> Mapping[str, int]:
         """Label index by uid; those of test are read when they are first asked for."""
         return self.reveal().test if split == "test" else self.prepared.gold[split]
+
+    @contextmanager
+    def letting_go(self) -> Iterator[None]:
+        """Keep no labels of test, however this ends: then observers, who are plugins, are told of it."""
+        try:
+            yield
+        finally:
+            self.revealed = None
 
     def reveal(self) -> Gold:
         """The gold labels of test."""
@@ -306,7 +329,7 @@ def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) ->
         "dataset": _dataset(prepared),
         "track": config.track.name,
         "seed": seed,
-        "command": command(config, seed, prepared.limit),
+        "command": command(config, seed, prepared.limit, [file.distribution for file in prepared.catalog.local]),
         "overrides": dict(config.overrides),
         "config": dict(config.values),
         "protocol": {

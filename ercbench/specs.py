@@ -206,13 +206,30 @@ class EncoderSpec(PartSpec):
 
     Attributes:
         later_turns: it reads the segments after a prompt's query; without, it is refused under the protocol ``full``.
+        fitted: it has no pre-trained weights and is not trained: its model is a `ports.FittedModel`, fitted to the text
+            of the training split. What a track says of encoders is not for it, and no loss can train it.
+        sparse: it makes `Representation.sparse` instead of vectors; a classifier that cannot read these is refused.
     """
 
     later_turns: bool = False
+    fitted: bool = False
+    sparse: bool = False
 
 
 class LossSpec(PartSpec):
-    """Built as ``target(settings, labels, dimension)``, dimension being D; satisfies `ports.Loss`."""
+    """Built as ``target(settings, labels, dimension)``, dimension being D; satisfies `ports.Loss`.
+
+    Attributes:
+        memory: it remembers something of earlier batches, which must be in its ``state_dict()``.
+        counts: it is built as ``target(settings, labels, dimension, counts)``: how many utterances of the training
+            split carry each label, in label order.
+        variant: for a spec that stands for many losses, the setting that says which. ``losses.NAME=SPEC:WHICH`` sets
+            it to ``WHICH``.
+    """
+
+    memory: bool = False
+    counts: bool = False
+    variant: str = ""
 
 
 class ClassifierSpec(PartSpec):
@@ -220,9 +237,30 @@ class ClassifierSpec(PartSpec):
 
     Attributes:
         needs_training: False for a classifier that is ready as it is; its `fit` is given None for the training split.
+        floor: it looks at no utterance, so that it cannot tell classes apart; a lower bound for those that do.
+        sparse: it reads `Representation.sparse` where an encoder makes that, or needs no vectors at all.
     """
 
     needs_training: bool = True
+    floor: bool = False
+    sparse: bool = False
+
+
+class TrackerSpec(Spec):
+    """An observer of runs that a run asks for by name.
+
+    Built as ``target(settings)`` once per run; it implements any of the observer hooks in ``hookspecs.py`` as methods
+    marked with `hookimpl`.
+
+    Attributes:
+        target: what builds it.
+        settings: the pydantic model of its settings.
+        install: what pip installs for it where it needs more than its plugin does, such as ``ercbench[wandb]``.
+    """
+
+    target: Target
+    settings: type[Settings] = Settings
+    install: str = ""
 
 
 class PackagedCheckpoint(BaseModel):
@@ -245,6 +283,34 @@ class PackagedCheckpoint(BaseModel):
     sha256: str
 
 
+class TrainingData(BaseModel):
+    """A data set that a checkpoint's weights were trained on before any run of ours.
+
+    Attributes:
+        dataset: name or family of the data set, as `DatasetSpec` has it.
+        splits: whose utterances were trained on; empty where the source does not tell, so that test may be among them.
+        source: where the makers of the weights say so.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: Name
+    splits: tuple[Split, ...] = ()
+    source: Annotated[str, Field(min_length=1)]
+
+
+class CheckpointFacts(Spec):
+    """What is known of encoders' weights: the data sets of ours that they were trained on.
+
+    Attributes:
+        checkpoints: hub ids; ``*`` and ``?`` stand for any characters and for one. Upper and lower case are the same.
+        trained_on: by data set.
+    """
+
+    checkpoints: Annotated[tuple[str, ...], Field(min_length=1)]
+    trained_on: Annotated[tuple[TrainingData, ...], Field(min_length=1)]
+
+
 class TrackSpec(Spec):
     """A standardised runner: what every method on a board shares. A board never mixes tracks.
 
@@ -265,11 +331,12 @@ class Recipe(Spec):
     Attributes:
         version: raised whenever its numbers could change.
         reference: the paper, or how it differs from one.
+        differs: how it differs from that paper; empty where there is no difference, or no paper.
         base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
             ``losses.separation`` removes everything below that path.
         values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``classifier.*``, ``selection.*``,
             ``context.*``, ``training.*``. ``config.py`` says what the last three hold. ``context.protocol`` is the
-            task's: no recipe or track sets it.
+            task's: no recipe or track sets it. A recipe without losses is not trained, whatever the track's epochs.
         for_track: values for one track, by its name.
         for_dataset: values for one data set, by its name or its family; the name counts more.
         ranked: whether its records may be ranked on a board.
@@ -277,6 +344,7 @@ class Recipe(Spec):
 
     version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
     reference: str
+    differs: str = ""
     base: str | None = None
     values: Values
     for_track: Mapping[str, Values] = {}

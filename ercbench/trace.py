@@ -10,8 +10,9 @@ from ercbench.catalog import Catalog, load_target
 from ercbench.config import Config
 from ercbench.context import Context
 from ercbench.errors import UsageError
+from ercbench.ports import Encoder
 from ercbench.preparing import build_encoder
-from ercbench.types import SPLITS, Corpus, Example, Split, Utterance
+from ercbench.types import SPLITS, Corpus, Example, Split, Tokens, Utterance
 
 
 def trace(catalog: Catalog, config: Config, uid: str, until: str, data_dir: Path | None) -> dict[str, Any]:
@@ -55,6 +56,16 @@ def trace(catalog: Catalog, config: Config, uid: str, until: str, data_dir: Path
     return stages
 
 
+def _train_tokens(config: Config, corpus: Corpus, encoder: Encoder) -> list[Tokens]:
+    """The training split up to encoding, for an encoder that is fitted to it."""
+    from ercbench.encoding import tokenize
+
+    renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
+    context = config.context
+    examples = data.examples(corpus, "train", context.past, context.protocol, context.future)
+    return tokenize(encoder, rendering.render(renderer, examples))
+
+
 def _find(corpus: Corpus, uid: str, context: Context) -> Example:
     parts = uid.split("/")
     split: Split | None = next((split for split in SPLITS if len(parts) == 4 and parts[1] == split), None)
@@ -96,20 +107,24 @@ def _with_weights(config: Config, corpus: Corpus, encoder: Any, tokens: Any, unt
 
     from ercbench import classifying
     from ercbench.devices import Device
-    from ercbench.encoding import encode
+    from ercbench.encoding import encode, fit
     from ercbench.types import Prototypes
 
     torch.manual_seed(0)
     model = encoder.load()
+    note = "pre-trained weights, before any training; new layers drawn with seed 0"
+    if config.encoder.spec.fitted:
+        fit(encoder, model, _train_tokens(config, corpus, encoder), config.training.batch_size)
+        note = "fitted to the text of the training split"
     representation = encode(encoder, model, [tokens], Device("cpu", "fp32"), 1)
+    shapes = {"hidden": representation.hidden, "vectors": representation.vectors, **(representation.sparse or {})}
     stages: dict[str, Any] = {
-        "representation": {
-            "note": "pre-trained weights, before any training; new layers drawn with seed 0",
-            "hidden": list(representation.hidden.shape),
-            "vectors": list(representation.vectors.shape),
-        }
+        "representation": {"note": note, **{name: list(array.shape) for name, array in shapes.items()}}
     }
-    if until == "classifying":
+    if until == "classifying" and not config.losses:
+        name = config.classifier.spec.name
+        stages["classifying"] = {"classifier": name, "note": "fitted during a run, on the training split"}
+    elif until == "classifying":
         with torch.no_grad():
             vectors = model.prototypes()
         prototypes = None if vectors is None else Prototypes(vectors.numpy())

@@ -22,6 +22,8 @@ from ercbench.types import Batch, EncodedBatch, Epoch, LossOutput
 if TYPE_CHECKING:
     from ercbench.config import Training
 
+LOSSES = "losses/"
+"""What the tensors of losses are called among those of a model, in which no name has a slash."""
 REPORT_EVERY = 10
 """Steps between two looks at the losses; each look waits for the device."""
 
@@ -108,6 +110,8 @@ def train(
         epochs = saved.epochs
         around.reporter.say(f"Resuming after epoch {len(epochs)} of {settings.epochs}.")
         around.reporter.advance(len(epochs) * source.utterances * TRAINING_COST, "resuming")
+        for earlier in epochs:
+            around.reporter.epoch_finished(earlier, resumed=True)
     prepared = around.device.prepare(optimizer)
     for number in range(len(epochs) + 1, settings.epochs + 1):
         epoch = _train_epoch(number, model, objective, prepared, (source, settings, around))
@@ -115,10 +119,11 @@ def train(
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
         best = all(selection_score > earlier.selection_score for earlier in epochs)
         epochs = (*epochs, epoch)
-        around.unfinished.save(epochs, state.tensors(), model.state_dict() if best else None)
+        around.unfinished.save(epochs, state.tensors(), state.weights() if best else None)
         around.reporter.say(_summary(epoch, settings.epochs))
+        around.reporter.epoch_finished(epoch)
     last_prototypes = _prototypes(model)
-    model.load_state_dict(around.unfinished.best())
+    state.choose(around.unfinished.best())
     chosen = max(epochs, key=lambda epoch: epoch.selection_score).epoch  # max keeps the first of equals
     return Trained(epochs, chosen, saved.resumed_after if saved else (), last_prototypes)
 
@@ -249,6 +254,15 @@ class _State:
         for index, moments in self.optimizer.state_dict()["state"].items():
             flat |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
         return flat
+
+    def weights(self) -> dict[str, Tensor]:
+        """What an epoch learnt: the model, and what belongs to the losses."""
+        return {**self.model.state_dict(), **{f"{LOSSES}{n}": t for n, t in self.objective.state_dict().items()}}
+
+    def choose(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of an epoch."""
+        self.objective.load_state_dict(_below(LOSSES, weights))
+        self.model.load_state_dict({name: t for name, t in weights.items() if not name.startswith(LOSSES)})
 
     def restore(self, flat: Mapping[str, Tensor]) -> None:
         self.model.load_state_dict(_below("model.", flat))

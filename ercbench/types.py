@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from datasets import Dataset, DatasetDict
+    from scipy.sparse import csr_array
     from torch import Tensor
 
     FloatArray = npt.NDArray[np.float32]
@@ -266,6 +267,7 @@ class EncodedBatch:
         logits: (B, C), of the linear head trained beside the representation.
         prototypes: (C, D), one vector per label, in label order.
         labels: (B,), or None outside training.
+        sparse: (B, F) by name, see `Representation`.
     """
 
     uids: tuple[str, ...]
@@ -274,13 +276,15 @@ class EncodedBatch:
     logits: Tensor | None = None
     prototypes: Tensor | None = None
     labels: Tensor | None = None
+    sparse: Mapping[str, csr_array] | None = None
 
 
 @dataclass(frozen=True)
 class Representation:
     """A split after the encoder, float32 and finite: `hidden` (N, H), `vectors` (N, D), `logits` (N, C) or None.
 
-    `labels` (N,) is None for dev and test.
+    `labels` (N,) is None for dev and test. `sparse` are features (N, F) by name, of an encoder whose spec says that it
+    makes them; a classifier may choose one of several. `hidden` and `vectors` have no columns then.
     """
 
     uids: tuple[str, ...]
@@ -288,6 +292,7 @@ class Representation:
     vectors: FloatArray
     logits: FloatArray | None = None
     labels: IntArray | None = None
+    sparse: Mapping[str, csr_array] | None = None
 
 
 @dataclass(frozen=True)
@@ -299,7 +304,7 @@ class Prototypes:
 
 @dataclass(frozen=True)
 class LossOutput:
-    """`total` (a scalar tensor) is what is differentiated; `parts` are scalars worth showing, by name."""
+    """`total` (a scalar tensor) is what is differentiated; `parts`, by name, are its terms where there are several."""
 
     total: Tensor
     parts: Mapping[str, Tensor] = field(default_factory=dict)

@@ -20,13 +20,16 @@ COMMANDS = {
     "export": "Write a trained model for plain transformers.",
     "list": "List what plugins offer.",
     "show": "Show every value of a recipe, and where it came from.",
+    "compare": "Test systems in pairs, on the same test dialogues.",
     "leak-tax": "Show what choosing on test would have added to a run.",
     "trace": "Show what one utterance becomes, stage by stage.",
     "data": "Data sets: list, download, count, check.",
     "leaderboard": "Build the Markdown leaderboards from records.",
     "report": "Write a page on what runs got right and wrong.",
+    "verify": "Check a results folder or a submission against data, plugins and itself.",
+    "submit": "Pack runs into a folder that is ready for a pull request.",
     "cache": "Show or clear what is kept so that it need not be computed again.",
-    "plugin": "Show which plugins were found.",
+    "plugin": "Plugins: list them, begin one of your own, check it.",
     "doctor": "Check versions, devices, data and encoders.",
 }
 """Every command in the order of the help, with its one line; ``cli/NAME.py`` holds a command called NAME."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import click
 from ercbench.cli.data_doctor import doctor
 from ercbench.cli.data_fetch import fetch
 from ercbench.cli.data_import import import_
+from ercbench.cli.options import plugin_files
 
 if TYPE_CHECKING:
     from ercbench.fingerprints import Fingerprints
@@ -48,8 +50,9 @@ data.add_command(doctor)
 
 @data.command("list")
 @_data_dir
+@plugin_files
 @_json
-def list_(data_dir: Path | None, as_json: bool) -> None:
+def list_(data_dir: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show every data set, whether its files are here, and whether they can be downloaded.
 
     \b
@@ -57,10 +60,10 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
       ercbench data list
       ercbench data list --json
     """  # noqa: D301
-    from ercbench.catalog import load_catalog
+    from ercbench.catalog import load_with_files
     from ercbench.specs import DatasetSpec
 
-    rows = [_listed(spec, data_dir) for spec in load_catalog().all(DatasetSpec)]
+    rows = [_listed(spec, data_dir) for spec in load_with_files(plugins).all(DatasetSpec)]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -74,8 +77,9 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @data.command()
 @click.argument("name")
 @_data_dir
+@plugin_files
 @_json
-def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
+def stats(name: str, data_dir: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Count what the data set NAME, or a folder of your own, contains.
 
     \b
@@ -83,7 +87,7 @@ def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
       ercbench data stats meld-sample
       ercbench data stats iemocap --data-dir ~/erc-data --json
     """  # noqa: D301
-    corpus, prints = _load(name, data_dir)
+    corpus, prints = _load(name, data_dir, plugins)
     if as_json:
         click.echo(json.dumps(_described(corpus, prints), indent=2))
         return
@@ -97,8 +101,9 @@ def stats(name: str, data_dir: Path | None, as_json: bool) -> None:
 @data.command()
 @click.argument("name")
 @_data_dir
+@plugin_files
 @_json
-def check(name: str, data_dir: Path | None, as_json: bool) -> None:
+def check(name: str, data_dir: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Check the files of the data set NAME, or of a folder of your own; every problem is reported at once.
 
     \b
@@ -107,7 +112,7 @@ def check(name: str, data_dir: Path | None, as_json: bool) -> None:
       ercbench data check ./my-calls
       ercbench data check emorynlp --data-dir ~/erc-data
     """  # noqa: D301
-    corpus, prints = _load(name, data_dir)
+    corpus, prints = _load(name, data_dir, plugins)
     described = _described(corpus, prints)
     if as_json:
         click.echo(json.dumps({"ok": True, **described}, indent=2))
@@ -119,12 +124,12 @@ def check(name: str, data_dir: Path | None, as_json: bool) -> None:
     click.echo(f"{corpus.name}: OK. {counts}. {corpus.fingerprint}")
 
 
-def _load(name: str, data_dir: Path | None) -> tuple[Corpus, Fingerprints]:
-    from ercbench.catalog import load_catalog
+def _load(name: str, data_dir: Path | None, plugins: Sequence[Path]) -> tuple[Corpus, Fingerprints]:
+    from ercbench.catalog import load_with_files
     from ercbench.data import corpus_fingerprints, load
     from ercbench.own import find_dataset
 
-    spec = find_dataset(load_catalog(), name)
+    spec = find_dataset(load_with_files(plugins), name)
     corpus = load(spec, data_dir)
     return corpus, corpus_fingerprints(corpus, spec, data_dir)
 

@@ -54,7 +54,7 @@ def _devices() -> dict[str, Any]:
 def _plugins() -> dict[str, str]:
     from ercbench.catalog import load_catalog
 
-    return {f"{p.distribution} {p.version}, {p.name}": p.problem or "loaded" for p in load_catalog().plugins}
+    return {f"{p.distribution} {p.version}, {p.name}": p.state for p in load_catalog().plugins}
 
 
 def _data(data_dir: Path | None) -> dict[str, str]:

@@ -86,6 +86,33 @@ def export(results: Path, format_: str, to: Path) -> None:
         click.echo(f"Wrote {path}")
 
 
+@leaderboard.command()
+@RESULTS
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Folder of the site; made where missing.")
+@click.option(
+    "--link-records", is_flag=True, help="Link to the records where they lie; do not copy them beside the pages."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the names of the pages as JSON.")
+def site(results: Path, to: Path, link_records: bool, as_json: bool) -> None:
+    """Write the boards as a static site. Needs no data.
+
+    HTML that can be opened as it is or hosted anywhere: it needs no server and loads nothing from elsewhere. The same
+    records give the same bytes.
+
+    \b
+    Examples:
+      ercbench leaderboard site --to site
+      ercbench leaderboard site --results my-results --to my-results/site --link-records
+    """  # noqa: D301 (click reads the backspace character)
+    from ercbench.leaderboard import write_site
+
+    names = write_site(results, to, copy=not link_records)
+    if as_json:
+        click.echo(json.dumps({"to": to.as_posix(), "written": list(names)}))
+    else:
+        click.echo(f"Wrote {len(names)} page(s). Open {to / names[0]}")
+
+
 def _build(results: Path, data_dir: Path | None, as_json: bool) -> None:
     """Write the files, and tell what was found out."""
     from ercbench.catalog import load_catalog

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ercbench.cli.options import plugin_files
+
 if TYPE_CHECKING:
     from ercbench.leak_tax import LeakTax
     from ercbench.records import RunRecord
@@ -20,8 +22,9 @@ Found = tuple[Path, "RunRecord", "dict[str, LeakTax]"]
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
               help="Folder with one folder per data set.  [default: $ERCBENCH_DATA, else user data]")  # fmt: skip
+@plugin_files
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, scores as fractions.")
-def leak_tax(runs: tuple[Path, ...], data_dir: Path | None, as_json: bool) -> None:
+def leak_tax(runs: tuple[Path, ...], data_dir: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Score what each RUN, the path of a record, sealed: the test score of the epoch that dev chooses and of the epoch
     that test would have chosen. The difference is what a number chosen on test leaves out.
 
@@ -33,12 +36,12 @@ def leak_tax(runs: tuple[Path, ...], data_dir: Path | None, as_json: bool) -> No
       ercbench leak-tax leaderboards/records/meld/mini/eacl@2/seed-0.json
       ercbench leak-tax leaderboards/records/meld/mini/eacl@2/seed-*.json --json
     """  # noqa: D205, D301
-    from ercbench.catalog import load_catalog
+    from ercbench.catalog import load_with_files
     from ercbench.gold import GoldLabels
     from ercbench.leak_tax import leak_tax as tax_of
     from ercbench.records import read_record
 
-    gold = GoldLabels(load_catalog(), data_dir)
+    gold = GoldLabels(load_with_files(plugins), data_dir)
     read = [(path, read_record(path)) for path in runs]
     found = [(path, record, tax_of(path, record, gold.of(record))) for path, record in read]
     if as_json:

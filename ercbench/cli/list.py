@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
-KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "tracks", "recipes")
+from ercbench.cli.options import plugin_files
+
+KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "checkpoints", "tracks", "recipes", "trackers")
 
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS))
+@plugin_files
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(kind: str, as_json: bool) -> None:
+def list_(kind: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what plugins offer, by kind.
 
     \b
@@ -23,9 +27,9 @@ def list_(kind: str, as_json: bool) -> None:
     from tabulate import tabulate
 
     from ercbench.catalog import KINDS as SPEC_TYPES
-    from ercbench.catalog import load_catalog
+    from ercbench.catalog import load_with_files
 
-    entries = load_catalog().entries(SPEC_TYPES[kind])
+    entries = load_with_files(plugins).entries(SPEC_TYPES[kind])
     rows = [
         {
             "name": entry.spec.name,
@@ -33,7 +37,7 @@ def list_(kind: str, as_json: bool) -> None:
             "distribution": entry.plugin.distribution,
             **{
                 field: getattr(entry.spec, field)
-                for field in ("version", "ranked", "reference", "needs_training")
+                for field in ("version", "ranked", "reference", "needs_training", "checkpoints")
                 if hasattr(entry.spec, field)
             },
         }

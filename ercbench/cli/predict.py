@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from ercbench.cli.options import plugin_files
+
 if TYPE_CHECKING:
     from ercbench.conversations import Format
     from ercbench.inference import Emotion
@@ -35,6 +37,7 @@ CHUNK = 512
 @click.option("--precision", type=click.Choice(["fastest", "bf16", "fp32"]), default="fastest", show_default=True,
               help="fastest: bf16 where the device has it. fp32 gives exactly the probabilities of the run, at about "
               "half the speed.")  # fmt: skip
+@plugin_files
 def predict(record: Path, file: Path, output: IO[str], **options: Any) -> None:
     """Predict the emotions of conversations with the model of RUN, the path of a record.
 
@@ -47,7 +50,7 @@ def predict(record: Path, file: Path, output: IO[str], **options: Any) -> None:
       ercbench predict RUN calls.csv --csv --output emotions.csv
       tail -f talk.jsonl | ercbench predict RUN
     """  # noqa: D301
-    from ercbench.catalog import load_catalog
+    from ercbench.catalog import load_with_files
     from ercbench.conversations import read_turns
     from ercbench.devices import Device
     from ercbench.inference import Predictor
@@ -56,7 +59,7 @@ def predict(record: Path, file: Path, output: IO[str], **options: Any) -> None:
     live = str(file) == "-" if options["live"] is None else options["live"]
     form: Format = options["form"] or ("csv" if file.suffix.lower() == ".csv" else "jsonl")
     with _opened(file) as stream:
-        trained = load(load_catalog(), record)
+        trained = load(load_with_files(options["plugins"]), record)
         device = Device(options["device"], options["precision"])
         if device.precision != trained.record.environment.precision:
             click.echo(

@@ -40,7 +40,7 @@ def downloads(quiet: bool) -> Watcher:
     return DownloadBars() if sys.stderr.isatty() else DownloadLines()
 
 
-class Bar:
+class Bar(Silent):
     """A live bar: what is going on, losses, dev score, utterances per second, time left."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Bar:
         self._progress.stop()
 
 
-class Lines:
+class Lines(Silent):
     """A plain line now and then."""
 
     def begin(self, title: str, work: int) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ercbench.cli.options import plugin_files
 from ercbench.types import CONTEXT_PROTOCOLS
 
 if TYPE_CHECKING:
+    from ercbench.catalog import Catalog
     from ercbench.grid import Plan, Request
+    from ercbench.preparing import Prepared
 
 
 INTERRUPTED = 130
@@ -63,6 +66,11 @@ def parse_seeds(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--no-model", is_flag=True, help="Keep no trained model beside the record; `predict` and `export` need it."
 )
+@click.option("--tracker", "trackers", multiple=True, metavar="NAME",
+              help="Tell a tracker of each run, such as jsonl. May be given several times.")  # fmt: skip
+@click.option("--tracker-option", "tracker_options", multiple=True, metavar="NAME.FIELD=VALUE",
+              help="Set a field of a tracker, such as wandb.project=erc.")  # fmt: skip
+@plugin_files
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON at the end, and no progress.")
 def run(**options: Any) -> None:
@@ -77,21 +85,22 @@ def run(**options: Any) -> None:
       ercbench run eacl --dataset meld,iemocap --track mini --seeds 3
       ercbench run eacl eacl-no-anchors --dataset meld --set training.epochs=5 --results try
       ercbench run eacl --dataset ./my-calls
+      ercbench run eacl --dataset meld --tracker jsonl --tracker wandb --tracker-option wandb.project=erc
       ercbench run eacl --dataset all --dry-run
     """  # noqa: D301
     import json
 
-    from ercbench.catalog import load_catalog
+    from ercbench.catalog import load_with_files
     from ercbench.cli.progress import downloads, reporter
     from ercbench.grid import execute, fetch_missing, plan
 
     request = _request(options)
     quiet = options["quiet"] or options["as_json"]
-    catalog = load_catalog()
+    catalog = load_with_files(options["plugins"])
     fetch_missing(catalog, request, downloads(quiet))
     prepared = plan(catalog, request)
     if not quiet:
-        _describe(prepared, request)
+        _describe(catalog, prepared, request)
     if options["dry_run"]:
         return
     try:
@@ -107,9 +116,9 @@ def run(**options: Any) -> None:
 
 
 def _request(options: dict[str, Any]) -> Request:
-    from ercbench.config import parse_assignment
     from ercbench.errors import UsageError
     from ercbench.grid import ALL, SAMPLE_FOLDER, Request
+    from ercbench.values import parse_assignment
 
     if options["seeds"] and options["seed"]:
         raise UsageError("--seeds and --seed exclude each other. Got both. Leave one out.")
@@ -129,10 +138,27 @@ def _request(options: dict[str, Any]) -> Request:
         force=options["force"],
         keep_model=not options["no_model"],
         fetch=options["fetch"],
+        trackers=_trackers(options["trackers"], options["tracker_options"]),
     )
 
 
-def _describe(plan: Plan, request: Request) -> None:
+def _trackers(names: tuple[str, ...], assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """``("wandb",), ("wandb.project=erc",)`` -> ``{"wandb": {"project": "erc"}}``."""
+    from ercbench.errors import BadSetting
+    from ercbench.values import parse_assignment
+
+    settings: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for text in assignments:
+        path, value = parse_assignment(text, "--tracker-option", "NAME.FIELD=VALUE", "wandb.project=erc")
+        name, _, field = path.rpartition(".")
+        if name not in settings:
+            known = ", ".join(names) or "none"
+            raise BadSetting(f"--tracker-option is for a tracker named with --tracker. Got {text!r}. Named: {known}.")
+        settings[name][field] = value
+    return settings
+
+
+def _describe(catalog: Catalog, plan: Plan, request: Request) -> None:
     """What is about to happen, before it does."""
     chosen = "as asked" if request.track else "the default here; change it with --track"
     click.echo(f"Track {plan.track} ({chosen}), context {request.context}. Records go to {plan.results}.")
@@ -146,7 +172,18 @@ def _describe(plan: Plan, request: Request) -> None:
             f"{prepared.config.recipe.name} on {prepared.config.dataset.name}: utterances {sizes}; encoder {origin}; "
             f"{prepared.config.training.epochs} epochs, {prepared.steps} steps; seeds {', '.join(map(str, seeds))}"
         )
+        _warn(catalog, prepared)
     click.echo(f"{plan.cells} to run, {len(plan.done)} done." if plan.cells else "Everything is done.")
+
+
+def _warn(catalog: Catalog, prepared: Prepared) -> None:
+    """What is known of data that the encoder's weights had seen before."""
+    from ercbench.contamination import seen
+
+    checkpoint = prepared.checkpoint
+    if checkpoint:
+        for sentence in seen(catalog, checkpoint.name, checkpoint.origin, prepared.config.dataset.name):
+            click.echo(f"Contaminated: {sentence}")
 
 
 def _summarise(records: list[Any], request: Request) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
+from ercbench.cli.options import plugin_files
 from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
 
 
@@ -16,6 +18,7 @@ from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
 @click.option("--context", type=click.Choice(CONTEXT_PROTOCOLS), default="past", show_default=True,
               help="What of a dialogue is shown.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
+@plugin_files
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(
     recipe: str,
@@ -23,6 +26,7 @@ def show(
     track: str | None,
     context: ContextProtocol,
     assignments: tuple[str, ...],
+    plugins: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Show every value of a recipe on a data set and track, and where it came from.
@@ -34,11 +38,12 @@ def show(
     """  # noqa: D301
     from tabulate import tabulate
 
-    from ercbench.catalog import load_catalog
-    from ercbench.config import parse_assignment, resolve
+    from ercbench.catalog import load_with_files
+    from ercbench.config import resolve
     from ercbench.grid import ALL, default_track, find_datasets
+    from ercbench.values import parse_assignment
 
-    catalog = load_catalog()
+    catalog = load_with_files(plugins)
     chosen = track or default_track(catalog)
     target = find_datasets(catalog, [dataset or ALL], sample=False)[0]
     overrides = dict(parse_assignment(text) for text in assignments)

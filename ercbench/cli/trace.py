@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ercbench.cli.options import plugin_files
 from ercbench.types import CONTEXT_PROTOCOLS
 
 STAGES = ("data", "rendering", "encoding", "representation", "classifying")
@@ -25,6 +26,7 @@ STAGES = ("data", "rendering", "encoding", "representation", "classifying")
               help="What of a dialogue is shown.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="PATH=VALUE", help="Change a value of the recipe.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder with the data sets.")
+@plugin_files
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def trace(recipe: str, **options: Any) -> None:
     """Show what one utterance becomes, stage by stage.
@@ -36,13 +38,14 @@ def trace(recipe: str, **options: Any) -> None:
       ercbench trace eacl --dataset meld-sample --utterance meld-sample/train/0/3
       ercbench trace eacl --dataset meld --utterance meld/test/0/2 --until encoding --json
     """  # noqa: D301
-    from ercbench.catalog import load_catalog
-    from ercbench.config import parse_assignment, resolve
+    from ercbench.catalog import load_with_files
+    from ercbench.config import resolve
     from ercbench.grid import default_track
     from ercbench.own import find_dataset
     from ercbench.trace import trace as trace_utterance
+    from ercbench.values import parse_assignment
 
-    catalog = load_catalog()
+    catalog = load_with_files(options["plugins"])
     overrides = dict(parse_assignment(text) for text in options["assignments"])
     track, dataset = options["track"] or default_track(catalog), find_dataset(catalog, options["dataset"])
     config = resolve(catalog, recipe, track, dataset, overrides, options["context"])

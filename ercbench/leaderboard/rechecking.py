@@ -72,7 +72,7 @@ def _pairs(known: Evidence, new: Evidence, names: Mapping[str, str]) -> Iterator
 
 def _doubt(field: str, name: str | None, known: BaseModel | None, new: BaseModel | None) -> Iterator[Doubt]:
     """An entry as it stands and as it was computed again; `name` is None where no row needs it."""
-    recorded, found = (one and one.model_dump_json() for one in (known, new))
+    recorded, found = (None if one is None else one.model_dump_json() for one in (known, new))
     if recorded == found:
         return
     if name is None:

@@ -152,8 +152,8 @@ def _place(record: RunRecord) -> Place:
 
 
 def _settings(record: RunRecord) -> list[object]:
-    """The resolved config and whose weights it started from."""
-    return [record.config, record.overrides, record.encoder.checkpoint, record.encoder.sha256]
+    """The settings and whose weights it started from."""
+    return [record.settings, record.overrides, record.encoder.checkpoint, record.encoder.sha256]
 
 
 def _shared(record: RunRecord, place: Place, seen: Seen) -> Shared:

@@ -60,7 +60,7 @@ def by_system(found: Sequence[Found]) -> list[list[Found]]:
     Raises:
         RecordError: two records claim the same seed of one system.
     """
-    groups = _grouped(found, lambda r: [*_traits(r), r.config, r.encoder.sha256])
+    groups = _grouped(found, lambda r: [*_traits(r), r.settings, r.encoder.sha256])
     return [list(_each_seed_once(sorted(group, key=lambda one: one[1].seed))) for group in groups]
 
 
@@ -95,9 +95,9 @@ def _keys(record: RunRecord) -> list[str]:
 
 def _difference(record: RunRecord, others: Sequence[RunRecord]) -> str:
     """The settings in which a record differs from others of its name, else the weights it started from."""
-    keys = sorted({key for other in others for key in other.config})
-    telling = [key for key in keys if len({json.dumps(other.config.get(key)) for other in others}) > 1]
-    values = [f"{key}={json.dumps(record.config[key])}" if key in record.config else f"no {key}" for key in telling]
+    keys = sorted({key for other in others for key in other.settings})
+    telling = [key for key in keys if len({json.dumps(other.settings.get(key)) for other in others}) > 1]
+    values = [f"{key}={json.dumps(record.settings[key])}" if key in record.settings else f"no {key}" for key in telling]
     return " ".join(values) or f"weights {(record.encoder.sha256 or 'unknown')[:8]}"
 
 

@@ -64,8 +64,8 @@ class AnchorAdaptation:
 
     def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[Anchors]:
         """Train, and return the anchors as they were after each epoch."""
-        assert train is not None
-        assert train.labels is not None
+        if train is None or train.labels is None:
+            raise PluginError("anchor-adaptation needs the training split with its labels. Got none.")
         z, labels = torch.from_numpy(train.vectors), torch.from_numpy(train.labels)  # (N, D), (N,)
         anchors = nn.Parameter(torch.from_numpy(_require(prototypes).vectors.copy()))  # (C, D)
         optimizer = torch.optim.Adam([anchors], lr=self.settings.lr)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import leak_attack
 import pytest
 
-from ercbench import data
+from ercbench import data, scoring
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
 from ercbench.config import resolve
 from ercbench.devices import Device
+from ercbench.errors import RecordError
+from ercbench.observing import Observer, observe, run_info
 from ercbench.preparing import prepare
-from ercbench.progress import Silent
-from ercbench.runner import run
+from ercbench.progress import Reporter, Silent
+from ercbench.records import RunRecord
+from ercbench.runner import cell_path, run
 from ercbench.specs import (
     ClassifierSpec,
     DatasetSpec,
@@ -25,6 +29,7 @@ from ercbench.specs import (
     Spec,
     TrackSpec,
 )
+from ercbench.types import Predictions, Scores
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -34,6 +39,8 @@ PLACES = {
     "model: forward, train", "model: forward, dev", "model: forward, test", "model: prototypes",
     "loss: made", "loss: forward",
     "classifier: made", "classifier: fit", "classifier: tensors", "classifier: score, dev", "classifier: score, test",
+    "observer: run started", "observer: epoch finished", "observer: scoring started", "observer: scoring finished",
+    "observer: run finished",
 }  # fmt: skip
 DATA = "meld-sample"
 
@@ -92,8 +99,14 @@ def play(results: Path, seeds: tuple[int, ...] = (0,), **selection: object) -> N
     """Run the spy, one seed after another."""
     catalog = spy_catalog(**selection)
     prepared = prepare(catalog, resolve(catalog, "spy", "spying", DATA, {}), None, 4)
+    device = Device("cpu", "fp32")
     for seed in seeds:
-        run(prepared, seed, Device("cpu", "fp32"), results, Silent())
+        info = run_info(prepared, seed, device, results, cell_path(prepared.config, seed, results))
+
+        def one(told: Reporter, seed: int = seed) -> RunRecord:
+            return run(prepared, seed, device, results, told)
+
+        observe(one, Silent(), [Observer("Tracker spy", leak_attack.Tracker)], info)
 
 
 def test_a_plugin_that_looks_everywhere_finds_no_label_of_test(spied: Path) -> None:
@@ -101,6 +114,23 @@ def test_a_plugin_that_looks_everywhere_finds_no_label_of_test(spied: Path) -> N
     play(spied, seal_test=False)
     assert leak_attack.FOUND.keys() == PLACES
     assert {place: uids for place, uids in leaks().items() if uids} == {}
+
+
+def test_an_observer_of_a_failure_finds_no_label_of_test(spied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends with the labels of test in its hands lets go of them before anybody is told."""
+    score = scoring.score
+
+    def full(predictions: Predictions, *rest: Any) -> Scores:
+        if "/test/" in predictions.uids[0]:
+            raise RecordError("The disk is full.")
+        return score(predictions, *rest)
+
+    monkeypatch.setattr(scoring, "score", full)
+    monkeypatch.setattr(leak_attack, "PLACES", {"observer: run failed"})
+    with pytest.raises(RecordError, match="full"):
+        play(spied, seal_test=False)
+    assert leak_attack.FOUND.keys() == {"observer: run failed"}
+    assert not leaks()["observer: run failed"]
 
 
 def test_what_a_finished_run_leaves_behind_holds_no_labels(spied: Path, monkeypatch: pytest.MonkeyPatch) -> None:

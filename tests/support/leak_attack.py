@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ercbench import Batch, EncodedBatch, Example, LossOutput, Prompt, Prototypes, Representation, Tokens
+from ercbench import Batch, EncodedBatch, Example, LossOutput, Prompt, Prototypes, Representation, Tokens, hookimpl
 
 FOUND: dict[str, set[tuple[str, object]]] = {}
 """By place: pairs of a test uid (or a text) and the label found with it."""
@@ -186,3 +186,39 @@ class Classifier:
         """Representation -> scores (N, C)."""
         look(f"classifier: score, {representation.uids[0].split('/')[1]}", representation)
         return representation.logits
+
+
+class Tracker:
+    """Looks whenever it is told anything."""
+
+    @hookimpl
+    def ercbench_run_started(self, run: object) -> None:
+        """Looks."""
+        look("observer: run started", run)
+
+    @hookimpl
+    def ercbench_stage_started(self, stage: str) -> None:
+        """Looks where there could be something."""
+        if stage == "scoring":
+            look("observer: scoring started")
+
+    @hookimpl
+    def ercbench_epoch_finished(self, epoch: object) -> None:
+        """Looks."""
+        look("observer: epoch finished", epoch)
+
+    @hookimpl
+    def ercbench_stage_finished(self, stage: str) -> None:
+        """Looks where there could be something."""
+        if stage == "scoring":
+            look("observer: scoring finished")
+
+    @hookimpl
+    def ercbench_run_finished(self, record: object) -> None:
+        """Looks."""
+        look("observer: run finished", record)
+
+    @hookimpl
+    def ercbench_run_failed(self, error: str) -> None:
+        """Looks."""
+        look("observer: run failed", error)

@@ -9,30 +9,9 @@ from typing import Any
 import pytest
 from file_server import Server
 
+from ercbench.testing.tiny import tiny_tokenizer
+
 ARCHITECTURES = ("roberta", "bert", "deberta-v2", "mpnet")
-SPECIALS = ("<pad>", "<s>", "</s>", "<unk>", "<mask>")
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,:;?!'-[]<>()"
-
-
-def tiny_tokenizer() -> Any:
-    """A tokenizer that knows single characters, so that any text gives as many tokens as it has visible characters."""
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    words = [*SPECIALS, *LETTERS, *LETTERS[:26].upper()]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        cls_token="<s>",
-        sep_token="</s>",
-        unk_token="<unk>",
-        mask_token="<mask>",
-        model_max_length=512,
-    )
 
 
 def tiny_backbone(architecture: str, vocabulary: int) -> Any:

@@ -68,7 +68,7 @@ BROKEN = {
     "misspelt hook": ({"loses": [loss("lost")]}, "unknown hook 'ercbench_loses'"),
     "wrong return type": ({"losses": [RendererSpec(name="r", summary="", target="a:B")]}, "must return LossSpecs"),
     "not even specs": ({"losses": ["pull"]}, "must return LossSpecs, got str"),
-    "not a list": ({"losses": 3}, "TypeError"),
+    "not a list": ({"losses": 3}, "must return a list of LossSpecs, got int"),
     "hook that raises": ({"losses": explode}, "ZeroDivisionError: in the middle of a hook"),
     "half of it sound": ({"losses": [loss("lost")], "recipes": explode}, "ZeroDivisionError"),
     "made for a later level": (
@@ -118,7 +118,8 @@ def test_a_plugin_with_a_fault_at_import_is_kept_apart(
     (tmp_path / "faulty_at_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     catalog = load_catalog([Point("broken", "main", "faulty_at_import"), plugin("sound", losses=[loss("pull")])])
-    assert problem_of(catalog, "broken") == "ZeroDivisionError: division by zero"
+    place = f"{tmp_path.name}/faulty_at_import.py, line 1"
+    assert problem_of(catalog, "broken") == f"ZeroDivisionError: division by zero ({place})"
     assert problem_of(catalog, "sound") is None
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
-from ercbench.config import Config, lineage, parse_assignment, resolve
+from ercbench.config import Config, resolve
 from ercbench.errors import BadSetting, ErcbenchError, PluginError, Problems, UnknownName
 from ercbench.specs import (
     ClassifierSpec,
@@ -24,6 +24,7 @@ from ercbench.specs import (
     TrackSpec,
 )
 from ercbench.types import LabelSet
+from ercbench.values import lineage, parse_assignment
 
 TOY = Plugin("toy-plugin", "1.0", "toy", "toy")
 

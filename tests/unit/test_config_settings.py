@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ercbench.catalog import load_catalog
-from ercbench.config import parse_assignment, resolve
+from ercbench.config import resolve
 from ercbench.errors import ErcbenchError
+from ercbench.values import parse_assignment
 
 
 def test_setting_an_entry_of_a_mapping_leaves_the_recipe_alone() -> None:

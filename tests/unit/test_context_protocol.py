@@ -26,6 +26,7 @@ from ercbench.conversations import Turn
 from ercbench.devices import Device
 from ercbench.errors import BadSetting, PluginError, Problems, UnknownName, UsageError
 from ercbench.inference import Predictor, _examples
+from ercbench.own import of_corpus
 from ercbench.provenance import command
 from ercbench.records import record_path
 from ercbench.specs import (
@@ -384,6 +385,15 @@ def test_the_recorded_command_makes_the_same_task_again(context: ContextProtocol
     assert ("--context" in line) is (context != "past")
     assert "--set" not in line
     assert line.endswith("--seed 3" if context == "past" else f"--seed 3 --context {context}")
+
+
+@pytest.mark.parametrize("context", CONTEXT_PROTOCOLS)
+def test_the_recorded_call_makes_the_same_task_again(context: ContextProtocol) -> None:
+    """Of a corpus in memory the record tells a call in Python, which names the protocol where it is not the default."""
+    config = resolve(load_catalog(), "eacl", "mini", of_corpus(corpus([("Ann", "Oh.", "joy")])), {}, context)
+    line = command(config, 3, None)
+    assert ("context=" in line) is (context != "past")
+    assert context == "past" or f"seeds=[3], context={context!r})  # Python" in line
 
 
 @pytest.mark.parametrize("name", ["run", "show", "trace"])

@@ -341,7 +341,9 @@ def test_a_run_of_version_1_still_counts_as_done(tmp_path: Path) -> None:
 
     catalog = load_catalog()
     config = resolve(catalog, "eacl", "mini", "meld", {})
-    prepared: Any = SimpleNamespace(config=config, corpus=SimpleNamespace(fingerprint="sha256:" + "0" * 64))
+    prepared: Any = SimpleNamespace(
+        config=config, catalog=catalog, corpus=SimpleNamespace(fingerprint="sha256:" + "0" * 64)
+    )
     values = {key: v for key, v in config.values.items() if key not in ("context.protocol", "context.future")}
     path = records.record_path(tmp_path, "meld", "mini", f"eacl@{config.recipe.version}", 3)
     path.parent.mkdir(parents=True)

@@ -182,7 +182,7 @@ def test_the_random_numbers_never_change() -> None:
 
 
 def test_the_interval_of_a_score() -> None:
-    """Around the mean of the seeds' scores as scikit-learn has them, within 0 and 1, and narrower for more dialogues."""
+    """Around the mean of the seeds' scores as scikit-learn has them, within 0 and 1, narrower for more dialogues."""
     few, many = simulated(3, 20, 0.6), simulated(3, 320, 0.6)
     found, narrow = over_dialogues(few), over_dialogues(many)
     scores = [f1_score(*pairs_of(one.sum(axis=0)), average="weighted", zero_division=0) for one in few]

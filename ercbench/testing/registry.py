@@ -1,0 +1,36 @@
+"""Every check there is, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, Spec
+from ercbench.testing import classifier, dataset, encoder, loss, plugin, recipe, renderer
+from ercbench.testing.checks import Check
+
+SUBJECTS: Mapping[type[Spec], type[Any]] = {
+    DatasetSpec: dataset.DatasetSubject,
+    RendererSpec: renderer.RendererSubject,
+    EncoderSpec: encoder.EncoderSubject,
+    LossSpec: loss.LossSubject,
+    ClassifierSpec: classifier.ClassifierSubject,
+    Recipe: recipe.RecipeSubject,
+}
+"""What is checked for each type of spec."""
+
+CHECKS: Mapping[str, tuple[Check, ...]] = {
+    "plugin": plugin.CHECKS,
+    "dataset": dataset.CHECKS,
+    "renderer": renderer.CHECKS,
+    "encoder": encoder.CHECKS,
+    "loss": loss.CHECKS,
+    "classifier": classifier.CHECKS,
+    "recipe": recipe.CHECKS,
+}
+"""The checks of each kind, in the order in which they are run."""
+
+
+def all_checks() -> list[Check]:
+    """Every check, in the order of a run."""
+    return [check for checks in CHECKS.values() for check in checks]
