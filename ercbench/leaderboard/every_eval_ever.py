@@ -82,7 +82,7 @@ def _file(
                 "reference": visible(row.reference),
                 "configuration": row.configuration,
                 "track": visible(task.track),
-                "may_have_seen_test": _text(row.contamination),
+                "contamination": _text(row.contamination),
             },
         },
         "evaluation_results": [
