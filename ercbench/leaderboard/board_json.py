@@ -103,7 +103,9 @@ class Row(_Frozen):
     status: Literal["reproduced", "verified"] = Field(
         description="verified: every seed was scored again from its predictions and gave exactly these numbers"
     )
-    contamination: list[str] = Field(description="what the encoder may have seen of the test set, in words")
+    contamination: list[str] = Field(
+        description="what the weights of the encoder had seen of the data set before, a sentence each"
+    )
     test: Spread = Field(description="weighted F1 on test, with its t interval over seeds")
     over_dialogues: Interval | None = Field(description="of the same, over test dialogues; null where not computed")
     dev: Spread

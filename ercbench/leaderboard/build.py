@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ercbench import contamination
 from ercbench.errors import RecordError
 from ercbench.leaderboard.board_json import LEADERBOARD_FILE, Leaderboard, leaderboard_text
 from ercbench.leaderboard.csv_tables import RECORDS_FILE, ROWS_FILE, records_csv, rows_csv
@@ -20,6 +22,7 @@ from ercbench.leaderboard.tables import boards
 from ercbench.records import read_records, write_atomically
 
 if TYPE_CHECKING:
+    from ercbench.catalog import Catalog
     from ercbench.gold import GoldLabels
 
 _BOARD_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -47,7 +50,7 @@ def build(results: Path, seen: Seen | None = None) -> Leaderboard:
 
     Args:
         results: the folder that holds ``records/``, and where there are such ``published.yaml``, ``evidence.json``.
-        seen: tells of encoders whose weights had seen the data; None where nobody tells.
+        seen: tells of encoders whose weights had seen the data; None for what the plugins here declare.
 
     Raises:
         RecordError: the folder is missing; a record, the published results or the evidence are not acceptable; or a
@@ -118,7 +121,19 @@ def _groups(results: Path, seen: Seen | None) -> list[Group]:
     """The rows of a results folder."""
     if not results.is_dir():
         raise RecordError(f"There is no results folder. Got {str(results)!r}. Name the folder that holds records/.")
-    return groups(read_records(results), seen or (lambda *_: ()))
+    return groups(read_records(results), seen or _declared())
+
+
+def _declared() -> Seen:
+    """What plugins declare of encoders; each is asked for once, and plugins are found when the first one is."""
+
+    @cache
+    def plugins() -> Catalog:
+        from ercbench.catalog import load_catalog
+
+        return load_catalog()
+
+    return cache(lambda checkpoint, origin, dataset: contamination.seen(plugins(), checkpoint, origin, dataset))
 
 
 def _boards(results: Path, found: list[Group], evidence: Evidence) -> Leaderboard:

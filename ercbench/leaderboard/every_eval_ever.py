@@ -76,11 +76,13 @@ def _file(
             "name": visible(row.name),
             "id": model,
             "additional_details": {
+                "deployment_type": "self_deployed",
+                "model_availability": "unknown",
                 "encoder": visible(row.encoder),
                 "reference": visible(row.reference),
                 "configuration": row.configuration,
                 "track": visible(task.track),
-                "may_have_seen_test": _text(row.contamination),
+                "contamination": _text(row.contamination),
             },
         },
         "evaluation_results": [

@@ -152,7 +152,7 @@ def _rows(rows: Sequence[Row]) -> Markdown:
         ">Dev": [points(row.dev.mean) for row in rows],
         ">Macro F1": [points(row.macro.mean) for row in rows],
         "Status": [row.status for row in rows],
-        "May have seen test": [joined(row.contamination, " ") for row in rows],
+        "Contamination": [joined(row.contamination, " ") for row in rows],
         "Reasons": [joined(row.reasons, "; ") for row in rows],
     }
     return _table_of({name: cells for name, cells in columns.items() if any(cell != "" for cell in cells)})

@@ -36,7 +36,7 @@ from ercbench.cli.leaderboard import leaderboard as command
 from ercbench.errors import RecordError
 from ercbench.leaderboard import markdown
 from ercbench.leaderboard.averages import spread
-from ercbench.leaderboard.pages import INDEX, MARKER
+from ercbench.leaderboard.pages import INDEX, MARKER, pages
 from ercbench.records import write_record
 
 
@@ -446,3 +446,22 @@ def test_the_command_builds_and_checks(tmp_path: Path) -> None:
     answer = json.loads(as_json.output)
     assert answer["written"] == list(names)
     assert (answer["rows_scored_again"], answer["pairs_compared"], len(answer["problems"])) == (0, 0, 2)
+
+
+def test_an_encoder_that_had_seen_the_data_is_flagged(tmp_path: Path) -> None:
+    """What a plugin declares of its weights stands on the row, with its source; other rows say nothing."""
+    told = {"checkpoint": "tae898/emoberta-base", "origin": "hub"}
+    results = saved(tmp_path, record("a", 0.6, encoder=told, dataset={"name": "meld"}), record("b", 0.5))
+    shown = built(results)
+    header, row = table_with(shown["meld.md"], "Contamination")
+    flag = row[header.index("Contamination")]
+    assert flag.startswith("tae898/emoberta-base: the weights had been trained on meld")
+    assert "Source: " in flag
+    assert "Contamination" not in shown["talk.md"]
+
+
+def test_who_tells_of_encoders_can_be_somebody_else(tmp_path: Path) -> None:
+    """Each encoder and data set is asked for by name, and what is told is escaped like everything else."""
+    results = saved(tmp_path, record("a", 0.6, encoder={"checkpoint": "x", "origin": "hub"}))
+    page = pages(leaderboard.build(results, lambda *asked: (f"<b>{', '.join(asked)}</b>",)))["talk.md"]
+    assert "&lt;b&gt;x, hub, talk&lt;/b&gt;" in page
