@@ -102,8 +102,9 @@ def _copy(results: Path, to: Path, paths: Sequence[str]) -> None:
     for earlier in sorted((to / "records").rglob("*.json")) if (to / INDEX).exists() else ():
         if earlier not in kept:
             earlier.unlink()
+    for folder in sorted({path.parent for path in kept}):
+        folder.mkdir(parents=True, exist_ok=True)
     for path in paths:
-        (to / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(results / path, to / path)
 
 

@@ -13,7 +13,7 @@ if (!form) return;
 
 // A table: its columns, and per group of rows (ranked, few seeds, ...) the rows with what each opens.
 function read(element) {
-  const table = { element, columns: every('thead th', element), sorted: null, frame: element.closest('.task') };
+  const table = { element, columns: every('thead th', element), sorted: null, limit, frame: element.closest('.task') };
   table.showAll = some('details.all', table.frame);
   table.groups = [...element.tBodies].map(body => ({
     body,
@@ -86,15 +86,17 @@ function addButtons(table) {
   table.element.parentElement.before(label);
 }
 
-// ---- A long table shows its first rows until all are asked for.
+// ---- A long table shows its first hundred rows, then ten times as many at a time: all at once can be too many.
 function cut(table) {
   if (!table.showAll) return;
   let seen = 0;
   for (const { entries } of table.groups) {
-    for (const { row, shown } of entries) row.classList.toggle('beyond', shown && ++seen > limit);
+    for (const { row, shown } of entries) row.classList.toggle('beyond', shown && ++seen > table.limit);
   }
-  table.showAll.hidden = seen <= limit;
-  some('summary', table.showAll).textContent = `Show all ${counted.format(seen)} rows`;
+  const next = Math.min(seen, 10 * table.limit);
+  const all = next === seen ? 'all' : `${counted.format(next)} of`;
+  table.showAll.hidden = seen <= table.limit;
+  some('summary', table.showAll).textContent = `Show ${all} ${counted.format(seen)} rows`;
 }
 
 // ---- Filtering.
@@ -144,7 +146,7 @@ function filter() {
   some('.nothing').hidden = total > 0;
 }
 
-// ---- The view in the address: #track=mini&status=verified&q=word&sort=table.column.direction&open=row&all=table
+// ---- The view in the address: #track=mini&status=verified&q=word&sort=table.column.direction&open=row&rows=table.1000
 const opened = () => every('details.open[open]').map(one => one.closest('tr').id);
 function remember() {
   const view = new URLSearchParams();
@@ -154,9 +156,9 @@ function remember() {
   }
   const { status } = wanted();
   if (status) view.set('status', [...status].join(' '));
-  for (const { element, sorted, first, showAll } of tables) {
+  for (const { element, sorted, first, limit: shown } of tables) {
     if (sorted && sorted.join() !== first.join()) view.append('sort', [element.id, ...sorted].join('.'));
-    if (showAll?.open) view.append('all', element.id);
+    if (shown > limit) view.append('rows', `${element.id}.${shown}`);
   }
   for (const id of opened()) view.append('open', id);
   const text = view.toString();
@@ -184,11 +186,12 @@ function recall() {
   const boxes = every('[name=status]', form);
   const known = boxes.some(box => status.includes(box.value));
   for (const box of boxes) box.checked = !known || status.includes(box.value);
-  const orders = new Map(view.getAll('sort').map(one => [one.split('.')[0], one.split('.').slice(1)]));
+  const byTable = name => new Map(view.getAll(name).map(one => [one.split('.')[0], one.split('.').slice(1)]));
+  const [orders, limits] = [byTable('sort'), byTable('rows')];
   for (const table of tables) {
     const order = orders.get(table.element.id) ?? (table.sorted && table.first);
     if (order && order.join() !== table.sorted?.join()) sort(table, ...order);
-    if (table.showAll) table.showAll.open = view.getAll('all').includes(table.element.id);
+    table.limit = Math.max(limit, Number.parseInt(limits.get(table.element.id), 10) || 0);
   }
   filter();
   const ids = view.getAll('open');
@@ -224,6 +227,14 @@ async function copyText(button) {
   setTimeout(() => { button.textContent = 'Copy'; }, 2000);
 }
 tables.forEach(addButtons);
+for (const table of tables.filter(one => one.showAll)) {
+  table.showAll.addEventListener('click', event => {
+    event.preventDefault();
+    table.limit *= 10;
+    cut(table);
+    remember();
+  });
+}
 form.hidden = false;
 recall();
 })();
