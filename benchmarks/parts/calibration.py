@@ -27,9 +27,9 @@ from benchmarks.simulated import SHAPES, Method, Shape, TestSet, rival, truth
 from ercbench.resampling import margins, weighted_f1
 from ercbench.statistics import LEVEL, compare, over_dialogues
 
-SIMULATIONS = 2000
+SIMULATIONS = 1000
 """Test sets per shape and question about dialogues."""
-OF_SEEDS = 1000
+OF_SEEDS = 400
 """The same per question about seeds."""
 HABITS = (-0.3, 0.2, 0.3, -0.2, 0.3, -0.3, 0.2)
 """What a method that differs adds to the scores of the labels."""

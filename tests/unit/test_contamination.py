@@ -145,7 +145,7 @@ def test_a_dry_run_tells_it(tiny_checkpoint: object, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(ercbench.preparing, "locate", here)
     catalog = declaring(facts("somebody/*"))
-    monkeypatch.setattr("ercbench.catalog.load_catalog", lambda: catalog)
+    monkeypatch.setattr("ercbench.catalog.load_catalog", lambda **_: catalog)
     arguments = ["run", "eacl", "--dataset", "meld-sample", "--track", "mini", "--limit", "1", "--dry-run"]
     done = CliRunner().invoke(cli, [*arguments, "--set", "encoder.checkpoint=somebody/model"], catch_exceptions=False)
     told = "Contaminated: somebody/model: the weights had been trained on meld-sample (train), to which this test set"

@@ -339,7 +339,8 @@ def test_parts_that_show_no_later_turns_are_refused_under_full() -> None:
     text = str(caught.value)
     assert "renderer.name: 'plain' does not show later turns" in text
     assert "encoder.name: 'dialogue-shared' does not show later turns" in text
-    assert text.count("Those that do: eacl.") == 2
+    assert "Those that do: eacl, turns." in text
+    assert text.count("Those that do: eacl") == 2
     assert "renderer.replace is no setting" in text
     for context in ("past", "none"):
         resolved(context, "eacl-shared")

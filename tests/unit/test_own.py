@@ -22,7 +22,7 @@ from ercbench.errors import DataError, RecordError, UnknownName, UsageError
 from ercbench.exporting import model_card
 from ercbench.grid import find_datasets
 from ercbench.inference import Predictor
-from ercbench.leaderboard.build import build
+from ercbench.leaderboard.build import build, texts
 from ercbench.manifest import read_manifest
 from ercbench.models import load
 from ercbench.own import described, find_dataset, is_folder, of_corpus, of_record
@@ -154,7 +154,7 @@ def test_a_run_on_a_folder_tells_what_no_plugin_tells(
     assert list(record.dataset.own.labels.items()) == [("ang", "angry"), ("glad", "glad"), ("flat", "neutral")]
     assert record.unranked_reasons == ["changed with --set"]
     assert [plugin.distribution for plugin in record.plugins] == ["ercbench"]
-    boards = build(tmp_path / "results", None)
+    boards = texts(build(tmp_path / "results"))
     assert "ercbench run eacl --dataset ./my-calls" in boards["my-calls.md"]
     assert run(calls) == record  # done already
     (calls / "dataset.yaml").write_text(MANIFEST.replace("glad: glad", "glad: joyful"), encoding="utf-8")
