@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 CHECKS = Path(__file__).with_name("leak_free_checks.py")
-"""Tests of their own, in a process of their own: other tests leave labelled dialogues in memory, and the spy sees all."""
+"""Tests of their own, in a process of their own: other tests leave labels in memory, and the spy sees all."""
 
 
 def test_a_plugin_that_looks_everywhere_finds_no_label_of_test() -> None:
