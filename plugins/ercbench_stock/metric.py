@@ -54,7 +54,7 @@ class MetricLoss(nn.Module):
                 f"memory_size must hold a batch. Got {room}, and a batch of {len(batch.uids)}. Raise it, or lower "
                 "training.batch_size."
             )
-        total = _loss(self.loss, self.miner, batch.vectors, batch.labels)
+        total = _loss(self.loss, self.miner, batch.vectors.float(), batch.labels)
         if len(batch.uids) <= self.classes and len(batch.labels.unique()) == len(batch.uids) and not total.isfinite():
             total = batch.vectors.sum() * 0
         return LossOutput(total)

@@ -58,7 +58,11 @@ def test_unknown_names_are_refused() -> None:
         check_plugin("stock", settings={"loss/entropy": {}})
 
 
-FEW = [case for case in kit.cases("stock") if case.check.kind in ("loss", "classifier")]
+FEW = [
+    case
+    for case in kit.cases("stock")
+    if case.check.kind in ("loss", "classifier") and case.subject.name != "pml"  # which needs to be told a class
+]
 
 
 @pytest.fixture
