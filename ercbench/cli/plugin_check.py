@@ -60,7 +60,7 @@ def check(
 def _results(
     names: tuple[str, ...], known: tuple[str, ...], assignments: tuple[str, ...], data_dir: Path | None, quiet: bool
 ) -> list[Result]:
-    """The results of all plugins, one after the other, with a line of progress."""
+    """The results of all plugins, with a line of progress."""
     from rich.console import Console
 
     from ercbench.testing import check_plugin
@@ -68,7 +68,7 @@ def _results(
     given = dict(_pair(text, "--known-failure") for text in known), _settings(assignments), data_dir
     console = Console(stderr=True, quiet=quiet)
     with console.status("Loading") as status:
-        return [result for name in names for result in check_plugin(name, *given, lambda case: status.update(case.id))]
+        return check_plugin(names, *given, lambda case: status.update(case.id))
 
 
 def _settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:

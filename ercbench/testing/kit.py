@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +17,16 @@ from ercbench.testing.registry import CHECKS, SUBJECTS
 
 
 def check_plugin(
-    name: str,
+    names: str | Sequence[str],
     known_failures: Mapping[str, str] | None = None,
     settings: Mapping[str, Mapping[str, JsonValue]] | None = None,
     data_dir: Path | None = None,
     watch: Callable[[Case], None] = lambda _: None,
 ) -> list[Result]:
-    """Run every check that applies to an installed plugin.
+    """Run every check that applies to an installed plugin, or to several.
 
     Args:
-        name: the distribution, or a plugin as ``ercbench plugin list`` names it.
+        names: distributions, or plugins as ``ercbench plugin list`` names them.
         known_failures: reasons by id, such as ``{"loss/my-loss/permutation": "samples negatives"}``. A listed check
             that fails is known; one that passes fails, so that the list stays true.
         settings: for parts whose defaults cannot be used as they are: values by setting, by ``kind/name``.
@@ -42,7 +42,7 @@ def check_plugin(
     """
     known = dict(known_failures or {})
     results = []
-    for case in cases(name, known, settings, data_dir):
+    for case in cases(names, known, settings, data_dir):
         watch(case)
         results.append(strict(case.run(), known.get(case.id)))
     return results
@@ -59,15 +59,17 @@ def strict(result: Result, reason: str | None) -> Result:
 
 
 def cases(
-    name: str,
+    names: str | Sequence[str],
     known_failures: Mapping[str, str] | None = None,
     settings: Mapping[str, Mapping[str, JsonValue]] | None = None,
     data_dir: Path | None = None,
 ) -> list[Case]:
-    """Every check of everything that a plugin offers, as `check_plugin` runs them."""
+    """Every check of everything that plugins offer, as `check_plugin` runs them."""
     catalog = load_catalog()
     options = Options(dict(settings or {}), data_dir)
-    found = [case for plugin in _plugins(catalog, name) for case in _cases(plugin, catalog, options)]
+    wanted = [names] if isinstance(names, str) else names
+    plugins = dict.fromkeys(plugin for name in wanted for plugin in _plugins(catalog, name))
+    found = [case for plugin in plugins for case in _cases(plugin, catalog, options)]
     ids = {case.id for case in found}
     parts = {case.id.rpartition("/")[0] for case in found}
     for what, given, possible in (
