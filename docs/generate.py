@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import calibration
 import click
 from tabulate import tabulate
 
@@ -85,6 +84,8 @@ def performance() -> str:
 
 def uncertainty() -> str:
     """The page on statistics, its figures from the latest simulation."""
+    import calibration  # lies beside this file, which is run as a script
+
     text = (REFERENCE.parent / "explanation" / "statistics.md").read_text(encoding="utf-8")
     return _between(text, "calibration", calibration.tables(_latest()))
 
@@ -221,6 +222,7 @@ KINDS = {
     "loss": "A loss",
     "classifier": "A classifier",
     "recipe": "A recipe",
+    "tracker": "A tracker",
 }
 """The headings of the conformance kit, by kind."""
 

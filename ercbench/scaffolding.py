@@ -22,7 +22,7 @@ from ercbench.errors import UsageError
 from ercbench.hookspecs import API_LEVEL
 from ercbench.records import write_atomically
 
-Kind = Literal["loss", "encoder", "classifier", "dataset", "renderer", "recipe"]
+Kind = Literal["loss", "encoder", "classifier", "dataset", "renderer", "recipe", "tracker"]
 PLUGIN_KINDS: tuple[Kind, ...] = get_args(Kind)
 """What a new package may bring."""
 

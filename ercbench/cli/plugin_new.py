@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-KINDS = ("loss", "encoder", "classifier", "dataset", "renderer", "recipe")
+KINDS = ("loss", "encoder", "classifier", "dataset", "renderer", "recipe", "tracker")
 """As in ``scaffolding.py``, which is imported when it is used."""
 
 

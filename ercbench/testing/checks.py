@@ -192,17 +192,29 @@ class NetworkRefused(OSError):
 
 @contextmanager
 def no_network() -> Iterator[None]:
-    """Refuse every connection and name look-up within."""
-    kept = socket.socket.connect, socket.getaddrinfo
+    """Refuse every connection and name look-up beyond this machine within."""
+    kept = connect, look_up = socket.socket.connect, socket.getaddrinfo
 
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise NetworkRefused("asked for the network, which a check does not have")
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        _refuse_far(address[0] if isinstance(address, tuple) else address)
+        connect(self, address)
 
-    socket.socket.connect, socket.getaddrinfo = refuse, refuse  # type: ignore[method-assign]
+    def guarded_look_up(host: Any, *arguments: Any, **named: Any) -> Any:
+        _refuse_far(host)
+        return look_up(host, *arguments, **named)
+
+    socket.socket.connect, socket.getaddrinfo = guarded_connect, guarded_look_up  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
         socket.socket.connect, socket.getaddrinfo = kept  # type: ignore[method-assign]
+
+
+def _refuse_far(host: str | bytes | None) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    here = name in (None, "", "localhost", "::1") or str(name).startswith(("127.", "/", "\0"))
+    if not here:
+        raise NetworkRefused("asked for the network, which a check does not have")
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class EncoderSubject(PartSubject[EncoderSpec]):
         """Its model in evaluation, new parameters from a seed; one that is fitted, not trained, is fitted."""
         torch.manual_seed(seed)
         model: Any = encoder.load()
-        if fit and getattr(self.spec, "fitted", False):
+        if fit and self.spec.fitted:
             model.fit([encoder.collate([token]) for token in tokenized(encoder, all_prompts())])
         model.eval()
         loaded: EncoderModel = model
@@ -69,7 +69,7 @@ def encoded(encoder: Encoder, model: EncoderModel, tokens: Sequence[Tokens]) -> 
 def by_uid(batch: EncodedBatch) -> dict[str, dict[str, Tensor]]:
     """What was made of each utterance."""
     made = {name: getattr(batch, name) for name in KINDS if getattr(batch, name) is not None}
-    sparse = getattr(batch, "sparse", None) or {}
+    sparse = batch.sparse or {}
     made |= {f"features {name}": torch.from_numpy(found.toarray()) for name, found in sparse.items()}
     return {uid: {name: tensor[row] for name, tensor in made.items()} for row, uid in enumerate(batch.uids)}
 

@@ -28,9 +28,12 @@ class LossSubject(PartSubject[LossSpec]):
     kind = "loss"
 
     def build(self) -> Loss:
-        """A new one, with new parameters from the same seed."""
+        """A new one, with new parameters from the same seed; one that stands for many must be told which."""
+        variant = self.spec.variant
+        if variant and variant not in self.options.settings.get(f"{self.kind}/{self.name}", {}):
+            raise CheckSkipped(f"It stands for many losses. Name one: --set {self.kind}/{self.name}.{variant}=...")
         torch.manual_seed(1)
-        counts = ([CLASSES.count(label.index) for label in LABELS],) if getattr(self.spec, "counts", False) else ()
+        counts = ([CLASSES.count(label.index) for label in LABELS],) if self.spec.counts else ()
         loss: Loss = self.target()(self.settings(), LABELS, D, *counts)
         return loss
 

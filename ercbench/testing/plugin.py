@@ -11,7 +11,7 @@ from typing import Any
 
 from ercbench.catalog import KINDS, Catalog, Plugin, load_target
 from ercbench.errors import PluginError
-from ercbench.specs import DatasetSpec, PartSpec, Spec
+from ercbench.specs import DatasetSpec, LossSpec, PartSpec, Spec, TrackerSpec
 from ercbench.testing.checks import checks_of, need
 
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy")
@@ -90,11 +90,14 @@ def targets(subject: PluginSubject) -> None:
             try:
                 need(callable(load_target(target)), f"{spec.name} names {target!r}, which cannot be called.")
             except PluginError as error:
-                need(False, f"{spec.name}: {error}")
+                extra = (
+                    isinstance(spec, TrackerSpec) and spec.install and isinstance(error.__cause__, ModuleNotFoundError)
+                )
+                need(extra, f"{spec.name}: {error}")
 
 
 def _targets(spec: Spec) -> Iterator[str]:
-    if isinstance(spec, PartSpec):
+    if isinstance(spec, PartSpec | TrackerSpec):
         yield spec.target
     elif isinstance(spec, DatasetSpec):
         yield from {file.reader for files in spec.files.values() for one in files for file in (one, *one.more)}
@@ -107,8 +110,8 @@ def settings(subject: PluginSubject) -> None:
     Write `name: type = Field(default, description="...")`, with bounds where a value can be wrong.
     """
     for spec in subject.specs():
-        for name, field in spec.settings.model_fields.items() if isinstance(spec, PartSpec) else ():
-            chosen = name == getattr(spec, "variant", "")  # by the name of the part
+        for name, field in spec.settings.model_fields.items() if isinstance(spec, PartSpec | TrackerSpec) else ():
+            chosen = isinstance(spec, LossSpec) and name == spec.variant  # by the name of the part
             need(chosen or not field.is_required(), f"The setting {name} of {spec.name} has no default.")
             need(field.description, f"The setting {name} of {spec.name} has no description.")
 

@@ -76,7 +76,8 @@ class RecipeSubject(Subject[Recipe]):
         found: Finished = self.memo[key]
         return found
 
-    def _run(self, results: Path) -> Finished:
+    def small(self) -> Config:
+        """Its values on a sample, for one epoch of a tiny encoder where its encoder takes a checkpoint."""
         track, sample = self.tracks()[0].name, self.samples()[0].name
         config = self.resolve(track, sample)
         small: dict[str, JsonValue] = {"training.batch_size": 8, "training.precision": "fp32"}
@@ -84,7 +85,10 @@ class RecipeSubject(Subject[Recipe]):
             small["training.epochs"] = 1
         if "checkpoint" in self.catalog.get(EncoderSpec, config.encoder.spec.name).settings.model_fields:
             small["encoder.checkpoint"] = tiny_checkpoint().name
-        config = resolve(self.catalog, self.full_name, track, sample, small)
+        return resolve(self.catalog, self.full_name, track, sample, small)
+
+    def _run(self, results: Path) -> Finished:
+        config = self.small()
         record = run(prepare(self.catalog, config, None, DIALOGUES), 0, Device("cpu", "fp32"), results, Silent())
         path = cell_path(config, 0, results)
         text = (path.parent / record.predictions.file).read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, Spec
-from ercbench.testing import classifier, dataset, encoder, loss, plugin, recipe, renderer
+from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, Spec, TrackerSpec
+from ercbench.testing import classifier, dataset, encoder, loss, plugin, recipe, renderer, tracker
 from ercbench.testing.checks import Check
 
 SUBJECTS: Mapping[type[Spec], type[Any]] = {
@@ -16,6 +16,7 @@ SUBJECTS: Mapping[type[Spec], type[Any]] = {
     LossSpec: loss.LossSubject,
     ClassifierSpec: classifier.ClassifierSubject,
     Recipe: recipe.RecipeSubject,
+    TrackerSpec: tracker.TrackerSubject,
 }
 """What is checked for each type of spec."""
 
@@ -27,6 +28,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "loss": loss.CHECKS,
     "classifier": classifier.CHECKS,
     "recipe": recipe.CHECKS,
+    "tracker": tracker.CHECKS,
 }
 """The checks of each kind, in the order in which they are run."""
 

@@ -20,6 +20,7 @@ from ercbench.specs import (
     RendererSpec,
     Spec,
     SplitFile,
+    TrackerSpec,
     TrackSpec,
 )
 from ercbench.testing import Check, all_checks
@@ -80,6 +81,7 @@ SOUND: dict[str, list[Spec]] = {
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
     "classifier": [PARTS[5]],
     "recipe": [recipe()],
+    "tracker": [part(TrackerSpec, "sound_parts:Tracker")],
 }
 """Specs that pass every check of their kind."""
 
@@ -111,6 +113,11 @@ def renderer(name: str, **fields: Any) -> RendererSpec:
 def classifier(name: str) -> ClassifierSpec:
     """A broken classifier."""
     return part(ClassifierSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
+
+
+def tracker(name: str) -> TrackerSpec:
+    """A broken tracker."""
+    return part(TrackerSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
 
 
 NEVER_SAID = LabelSet.of({**LABELS, "dis": "disgusted"}, "neu")
@@ -179,6 +186,11 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "recipe/same-seed": [(changed(**{"encoder.name": "unsteady"}), "predict otherwise")],
     "recipe/record-survives": [(changed(**{"classifier.name": "cannot-restore"}), "was not kept")],
     "recipe/stated": [(recipe(reference=" "), "reference")],
+    "tracker/observes": [(tracker("Misspelt"), "ercbench_epoch_done"), (tracker("Unmarked"), "Not marked")],
+    "tracker/whole-runs": [(tracker("TrainingAlone"), "KeyError")],
+    "tracker/failed-runs": [(tracker("NeedsARecord"), "AttributeError")],
+    "tracker/values-kept": [(tracker("Renames"), "changed the record")],
+    "tracker/same-predictions": [(tracker("Meddles"), "predicts otherwise")],
 }  # fmt: skip
 """By check, what breaks its promise, and words of what it then says."""
 

@@ -45,11 +45,14 @@ def test_every_kind_is_built_installed_checked_run_and_uninstalled(environment: 
     run(f"pytest -q -p no:cacheprovider --import-mode=importlib {' '.join(NAMES.values())}", tmp_path)
     small = "--limit 3 --results records --quiet --set training.epochs=1 --device cpu --track mini"
     tiny = f"--set encoder.checkpoint={tiny_checkpoint().path}"
-    derived = " ".join(name for kind, name in NAMES.items() if kind not in ("encoder", "dataset"))
+    derived = " ".join(name for kind, name in NAMES.items() if kind not in ("encoder", "dataset", "tracker"))
     run(f"ercbench run {derived} --dataset meld --sample {small} {tiny}", tmp_path)
     run(f"ercbench run {NAMES['encoder']} --dataset meld --sample {small}", tmp_path)
-    run(f"ercbench run {NAMES['recipe']} --dataset {NAMES['dataset']} {small} {tiny}", tmp_path)
-    assert len(list(tmp_path.glob("records/records/*/*/*/seed-0.json"))) == len(NAMES)
+    tracked = f"--tracker {NAMES['tracker']}"
+    run(f"ercbench run {NAMES['recipe']} --dataset {NAMES['dataset']} {small} {tiny} {tracked}", tmp_path)
+    assert len(list(tmp_path.glob("records/records/*/*/*/seed-0.json"))) == len(NAMES) - 1
+    [table] = tmp_path.glob(f"records/tracking/{NAMES['tracker']}/**/*.csv")
+    assert table.read_text(encoding="utf-8").startswith("epoch,dev_weighted_f1,total")
     run(f"pip uninstall -q -y {' '.join(NAMES.values())}", tmp_path)
     assert "trial-" not in run("ercbench plugin list", tmp_path)
 

@@ -492,3 +492,69 @@ class CannotRestore(sound.Classifier):
     def restore(self, tensors: Mapping[str, Any]) -> sound.State:
         """An error."""
         raise sound.PluginError("It was not kept.")
+
+
+# ------------------------------------------------------------------------------------------------- trackers
+
+
+class Misspelt(sound.Tracker):
+    """A hook that there is not."""
+
+    @hookimpl
+    def ercbench_epoch_done(self, epoch: Any) -> None:
+        """Never called."""
+
+
+class Unmarked:
+    """Forgot @hookimpl."""
+
+    def __init__(self, settings: object) -> None:
+        pass
+
+    def ercbench_run_started(self, run: Any) -> None:
+        """Never called."""
+
+
+class TrainingAlone(sound.Tracker):
+    """Knows one stage."""
+
+    @hookimpl
+    def ercbench_stage_finished(self, stage: str, seconds: float) -> None:
+        """A line."""
+        self.write({"training": "trained"}[stage])
+
+
+class NeedsARecord(sound.Tracker):
+    """A run always succeeds."""
+
+    record: Any
+
+    @hookimpl
+    def ercbench_run_failed(self, error: str) -> None:
+        """A line."""
+        self.write(self.record.command)
+
+
+class Renames(sound.Tracker):
+    """Puts a prefix before its figures, in the record."""
+
+    @hookimpl
+    def ercbench_run_finished(self, record: Any) -> None:
+        """A line."""
+        for name in list(record.seconds):
+            record.seconds[f"seconds/{name}"] = record.seconds.pop(name)
+
+
+class Meddles(sound.Tracker):
+    """Puts a function of its own in the place of one of torch."""
+
+    @hookimpl
+    def ercbench_run_started(self, run: Any) -> None:
+        """Before the model is built."""
+        super().ercbench_run_started(run)
+        self.kept, nn.init.kaiming_uniform_ = nn.init.kaiming_uniform_, lambda weights, a=0: nn.init.ones_(weights)
+
+    @hookimpl
+    def ercbench_run_finished(self, record: Any) -> None:
+        """As it was."""
+        nn.init.kaiming_uniform_ = self.kept

@@ -14,6 +14,7 @@ from ercbench import (
     MASK,
     Batch,
     EncodedBatch,
+    EpochInfo,
     Example,
     LabelSet,
     LossOutput,
@@ -25,8 +26,11 @@ from ercbench import (
     Reading,
     Representation,
     Row,
+    RunInfo,
+    RunRecord,
     Tokens,
     group_rows,
+    hookimpl,
     length_buckets,
     parse_rows,
     read_text,
@@ -156,6 +160,44 @@ class RememberingLoss(Loss):
         """A scalar."""
         self.mean = 0.9 * self.mean + 0.1 * batch.vectors.detach().float().mean(0)
         return super().entropy(batch) + (batch.vectors.float() - self.mean).square().mean()
+
+
+class Tracker:
+    """A line per event, in a file of its own."""
+
+    def __init__(self, settings: object) -> None:
+        self.settings = settings
+
+    @hookimpl
+    def ercbench_run_started(self, run: RunInfo) -> None:
+        """A new file."""
+        self.path = run.results / "lines.txt"
+        self.path.write_text(f"{run.name}\n", encoding="utf-8")
+
+    @hookimpl
+    def ercbench_epoch_finished(self, epoch: EpochInfo) -> None:
+        """A line."""
+        self.write(f"{epoch.epoch} {epoch.dev_weighted_f1}")
+
+    @hookimpl
+    def ercbench_stage_finished(self, stage: str, seconds: float) -> None:
+        """A line."""
+        self.write(f"{stage} {seconds}")
+
+    @hookimpl
+    def ercbench_run_finished(self, record: RunRecord) -> None:
+        """A line."""
+        self.write(str(record.scores.test.weighted_f1))
+
+    @hookimpl
+    def ercbench_run_failed(self, error: str) -> None:
+        """A line."""
+        self.write(error)
+
+    def write(self, line: str) -> None:
+        """Add it."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 class State:
