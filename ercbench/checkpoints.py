@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from ercbench.errors import CheckpointError
 from ercbench.ports import Encoder
 from ercbench.specs import PackagedCheckpoint
 from ercbench.tensors import sha256_of_file
-from ercbench.types import Checkpoint
+from ercbench.types import MASK, Checkpoint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,13 +74,20 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     return tokenizer
 
 
-def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of texts, without special tokens; those of many texts are kept in the cache.
+def token_ids(tokenizer: Any, texts: Iterable[str]) -> dict[str, list[int]]:
+    """Token ids of every distinct text, without special tokens; those of many texts are kept in the cache.
 
     Args:
         tokenizer: of `load_tokenizer`.
-        texts: any; each is tokenised on its own.
+        texts: any; each is tokenised once, on its own. `MASK` stands for the tokenizer's own mask token.
     """
+    distinct = list(dict.fromkeys(texts))
+    written = [text.replace(MASK, tokenizer.mask_token or MASK) for text in distinct]
+    return dict(zip(distinct, _ids(tokenizer, written), strict=True))
+
+
+def _ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of texts, from the cache where they are many and were asked for before."""
 
     def tokenize() -> list[list[int]]:
         ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]

@@ -10,8 +10,8 @@ from ercbench.checkpoints import save_backbone
 from ercbench.errors import UsageError
 from ercbench.leaderboard.markdown import escape
 from ercbench.models import CLASSIFIER, TrainedModel, load, model_folder
-from ercbench.records import write_atomically
 from ercbench.tensors import read_tensors, write_tensors
+from ercbench.whole_files import write_atomically
 
 HEAD = "head.safetensors"
 BACKBONE = "backbone."

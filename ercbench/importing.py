@@ -16,9 +16,9 @@ from ercbench.catalog import load_target
 from ercbench.data import check_files, statistics
 from ercbench.data_files import data_folder, old_copies
 from ercbench.errors import DataError, PluginError, UsageError
-from ercbench.records import write_atomically
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.types import SPLITS, Imported, Problem, Split
+from ercbench.whole_files import write_atomically
 
 SHOWN_NOTES = 20
 LARGEST = 2**28

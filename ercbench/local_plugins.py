@@ -33,7 +33,7 @@ class LocalFile:
         sys.modules[self.path.stem] = module
         try:
             _Loader(self).exec_module(module)
-        except BaseException:
+        except BaseException:  # whatever stops it, Ctrl-C included, must not leave half a module under its name
             if before is None:
                 del sys.modules[self.path.stem]
             else:

@@ -19,9 +19,10 @@ from ercbench.errors import RecordError
 from ercbench.own import of_record
 from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Renderer
 from ercbench.preparing import build_encoder
-from ercbench.records import RunRecord, read_record, write_atomically
+from ercbench.records import RunRecord, read_record
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Prototypes, Representation
+from ercbench.whole_files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor

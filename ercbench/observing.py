@@ -230,7 +230,7 @@ def observe(
     told.run_started()
     try:
         record = run(told)
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C ends a run too; it is told, and raised again
         told.run_failed(error)
         raise
     told.run_finished(record)

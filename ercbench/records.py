@@ -6,23 +6,18 @@ Files are written to a temporary file, synced and renamed, so that a file that e
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic_core import from_json
 
-from ercbench.errors import RecordError
+from ercbench.errors import RecordError, UsageError
+from ercbench.record_versions import READABLE, SCHEMA_VERSION, readable, upgraded
 from ercbench.types import ContextProtocol
-
-SCHEMA_VERSION = 3
-"""2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors."""
+from ercbench.whole_files import write_atomically
 
 WITHOUT_EFFECT = frozenset({"selection.seal_test"})
 """Settings that change what is kept of a run, and none of its scores."""
@@ -161,8 +156,8 @@ class EpochRecord(_Frozen):
     utterances_per_second: Annotated[float, Field(ge=0)] = Field(description="while training")
 
 
-class SealedFile(_Frozen):
-    """The file of what was predicted on test after every epoch and by every state; `ercbench leak-tax` scores it."""
+class FileBeside(_Frozen):
+    """A file beside the record: the scores of its predictions, or what was sealed."""
 
     file: str = Field(description="name, beside the record")
     sha256: str = Field(description="of its content")
@@ -184,15 +179,8 @@ class Training(_Frozen):
     chosen_candidate: Annotated[int, Field(ge=1)] = Field(description="which of them was kept, from 1")
     effective_batch: Annotated[int, Field(ge=1)] = Field(description="utterances per optimizer step")
     resumed_after_epochs: list[int] = Field(description="finished epochs each time the run was taken up again")
-    sealed: SealedFile | None = Field(None, description="predictions on test that no choice was made with")
+    sealed: FileBeside | None = Field(None, description="predictions on test that no choice was made with")
     prototype_similarity: Similarity | None = Field(None, description="null where the model has no label vectors")
-
-
-class PredictionsFile(_Frozen):
-    """The file of scores beside the record."""
-
-    file: str = Field(description="name, beside the record")
-    sha256: str = Field(description="of its content")
 
 
 class RunRecord(_Frozen):
@@ -212,7 +200,7 @@ class RunRecord(_Frozen):
     environment: Environment
     training: Training
     scores: SplitScores
-    predictions: PredictionsFile
+    predictions: FileBeside
     seconds: dict[str, Seconds] = Field(description="per stage")
     started: str = Field(description="ISO 8601, UTC")
 
@@ -220,6 +208,18 @@ class RunRecord(_Frozen):
     def settings(self) -> dict[str, JsonValue]:
         """The config without what cannot change a score: records with equal settings are seeds of one row."""
         return {path: value for path, value in self.config.items() if path not in WITHOUT_EFFECT}
+
+    @property
+    def method(self) -> dict[str, object]:
+        """What the seeds of one row have in common, by what to call it; two rows differ in some of it."""
+        return {
+            "recipe": f"{self.recipe.name}@{self.recipe.version}",
+            **{f"config.{path}": value for path, value in self.settings.items()},
+            **{f"overrides.{path}": value for path, value in self.overrides.items()},
+            "encoder.checkpoint": self.encoder.checkpoint,
+            "encoder.sha256": self.encoder.sha256,
+            "protocol.selection_split": self.protocol.selection_split,
+        }
 
     @property
     def signature(self) -> str:
@@ -284,25 +284,6 @@ def record_path(
     return results / "records" / dataset / folder / recipe / f"seed-{seed}.json"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to a temporary file beside `path`, sync it, and give it its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as undo:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as file:
-            undo.callback(os.unlink, file.name)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(file.name, 0o644)  # a temporary file is private by default
-        os.replace(file.name, path)
-        undo.pop_all()
-
-
-def sha256_of(text: str) -> str:
-    """Hex digest of UTF-8 text."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def write_record(path: Path, record: RunRecord, predictions_text: str, sealed_text: str | None = None) -> None:
     """RunRecord -> files: the predictions first, so that a record never names a file that is not there.
 
@@ -341,38 +322,21 @@ def read_record(path: Path) -> RunRecord:
         ) from error
 
 
-def readable(version: object) -> bool:
-    """Whether a record of this schema version can be read: a whole number, not text and not a truth value."""
-    return type(version) is int and version in READABLE
-
-
-def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record's JSON, of a version in `READABLE`, as one of this version. Nothing in it is checked."""
-    for earlier in range(data["schema_version"], SCHEMA_VERSION):
-        data = _UPGRADES[earlier](data)
-    return data
-
-
-def _from_1(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 1 -> 2. Every run of version 1 showed earlier turns and no later ones, and scored no slices."""
-    config: dict[str, Any] = {"context.protocol": "past", "context.future": 0}
-    added = {"config": config, "protocol": {"context": "past"}}
-    sections = {name: {**data[name], **more} for name, more in added.items() if isinstance(data.get(name), Mapping)}
-    return {**data, **sections, "schema_version": 2}
-
-
-def _from_2(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 2 -> 3. Earlier runs sealed nothing and did not compare label vectors."""
-    return {**data, "schema_version": 3}
-
-
-_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
-"""Schema version to what makes the next one of it."""
-READABLE = (*_UPGRADES, SCHEMA_VERSION)
-"""The schema versions that this ercbench reads."""
-
-
 def read_records(results: Path) -> Iterator[tuple[Path, RunRecord]]:
     """Every record below `results`, in a fixed order, with its path relative to `results`."""
     for path in sorted((results / "records").glob("*/*/*/seed-*.json")):
         yield path.relative_to(results), read_record(path)
+
+
+def record_files(path: Path) -> list[Path]:
+    """The path of a record or of a folder -> that record, or every one in the folder and below it, sorted.
+
+    Raises:
+        UsageError: there is none.
+    """
+    files = [path] if path.is_file() else sorted(path.rglob("seed-*.json"))
+    if not files:
+        raise UsageError(
+            f"There is no record there. Got {str(path)!r}. Name a seed-<n>.json, or a folder that holds some."
+        )
+    return files

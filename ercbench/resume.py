@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ercbench.errors import UsageError
-from ercbench.records import sha256_of, write_atomically
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Epoch
+from ercbench.whole_files import sha256_of, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor

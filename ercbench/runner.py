@@ -33,6 +33,7 @@ from ercbench.selection import choose
 from ercbench.specs import ClassifierSpec, LossSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
 from ercbench.types import Batch, Predictions, Prototypes, Representation, Scores, Split
+from ercbench.whole_files import sha256_of
 
 
 def run(
@@ -77,7 +78,7 @@ def run(
         text = prediction_files.format_predictions(on["test"], labels.keys)
         if keep_model:  # before the labels of test are read: a plugin's code writes its state here
             trained_parts = cell.model, candidates[kept], cell.objective.state_dict()
-            models.keep(path, trained_parts, (test, prototypes), records.sha256_of(text))
+            models.keep(path, trained_parts, (test, prototypes), sha256_of(text))
         similarity = cell.similarity()
         with clock("scoring"), cell.letting_go():
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
@@ -282,7 +283,7 @@ def _cosines(prototypes: Prototypes) -> list[list[float]]:
 
 def _named(name: str, text: str | None) -> dict[str, str] | None:
     """A file beside a record, as the record tells it."""
-    return None if text is None else {"file": name, "sha256": records.sha256_of(text)}
+    return None if text is None else {"file": name, "sha256": sha256_of(text)}
 
 
 def _prototypes(vectors: torch.Tensor | None) -> Prototypes | None:

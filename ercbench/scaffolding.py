@@ -20,7 +20,7 @@ from ercbench import __version__
 from ercbench.catalog import KINDS, load_catalog
 from ercbench.errors import UsageError
 from ercbench.hookspecs import API_LEVEL
-from ercbench.records import write_atomically
+from ercbench.whole_files import write_atomically
 
 Kind = Literal["loss", "encoder", "classifier", "dataset", "renderer", "recipe", "tracker"]
 PLUGIN_KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -206,8 +206,7 @@ class EncoderSpec(PartSpec):
 
     Attributes:
         later_turns: it reads the segments after a prompt's query; without, it is refused under the protocol ``full``.
-        fitted: it has no pre-trained weights and is not trained: its model is a `ports.FittedModel`, fitted to the text
-            of the training split. What a track says of encoders is not for it, and no loss can train it.
+        fitted: its model is a `ports.FittedModel`, fitted to the text of train; a track's encoder is not for it.
         sparse: it makes `Representation.sparse` instead of vectors; a classifier that cannot read these is refused.
     """
 
@@ -221,8 +220,7 @@ class LossSpec(PartSpec):
 
     Attributes:
         memory: it remembers something of earlier batches, which must be in its ``state_dict()``.
-        counts: it is built as ``target(settings, labels, dimension, counts)``: how many utterances of the training
-            split carry each label, in label order.
+        counts: built as ``target(settings, labels, dimension, counts)``, utterances of train per label, in order.
         variant: for a spec that stands for many losses, the setting that says which. ``losses.NAME=SPEC:WHICH`` sets
             it to ``WHICH``.
     """

@@ -18,7 +18,6 @@ from ercbench import __version__
 from ercbench.errors import DataError, ErcbenchError, Problems, RecordError, UsageError
 from ercbench.gold import sibling
 from ercbench.leaderboard.markdown import code_block, joined, points, render, table
-from ercbench.records import write_atomically
 from ercbench.verification import Finding, FolderReport, Verifier, verify_folder
 from ercbench.verification.folder import RECORD
 from ercbench.verification.reading import read_subject
@@ -35,6 +34,7 @@ from ercbench.verification.submitted import (
     read_manifest,
 )
 from ercbench.verification.untrusted import TABLE_BYTES, Unreadable, read_bytes, walk
+from ercbench.whole_files import write_atomically
 
 
 @dataclass(frozen=True)

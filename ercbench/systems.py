@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ercbench.errors import RecordError, UnknownName, UsageError
-from ercbench.records import RunRecord, read_record
+from ercbench.records import RunRecord, read_record, record_files
 from ercbench.types import ContextProtocol
 
 Found = tuple[Path, RunRecord]
@@ -110,7 +110,7 @@ def shared_tasks(systems: Sequence[System]) -> list[Task]:
 def _system(asked: str, results: Path, datasets: Sequence[str]) -> System:
     """One system, from a path or from the results folder."""
     named = not ("/" in asked or "\\" in asked or asked.endswith(".json"))
-    paths, notes = _named(asked, results, datasets) if named else (_below(Path(asked)), ())
+    paths, notes = _named(asked, results, datasets) if named else (record_files(Path(asked)), ())
     read = [(path, read_record(path)) for path in paths]
     found = [one for one in read if not datasets or one[1].dataset.name in datasets]
     if not found:
@@ -132,17 +132,6 @@ def _nothing_on(asked: str, datasets: Iterable[str], has: Iterable[str]) -> str:
         f"There are no records of {asked!r} on {' or '.join(datasets)}. Got records on {', '.join(sorted(set(has)))}. "
         "Name one of those with --dataset, or leave it out."
     )
-
-
-def _below(path: Path) -> list[Path]:
-    """A record, or every record in a folder and below it."""
-    paths = sorted(path.rglob("seed-*.json")) if path.is_dir() else [path]
-    if not paths:
-        raise RecordError(
-            f"{path}: there are no records in this folder. Got no seed-<n>.json in it or below it. "
-            "Name a record, or a folder of records."
-        )
-    return paths
 
 
 def _named(asked: str, results: Path, datasets: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
@@ -178,25 +167,13 @@ def _seeds(asked: str, task: Task, found: Sequence[Found]) -> tuple[Found, ...]:
                 f"{path}: a seed counts once. Got seed {record.seed} twice for {asked!r} on {task}. "
                 "Name the folder of one of them."
             )
-        mine, others = _method(record), _method(first)
+        mine, others = record.method, first.method
         if differing := sorted(key for key in mine.keys() | others.keys() if mine.get(key) != others.get(key)):
             raise RecordError(
                 f"{path}: the records of a system differ in nothing but the seed. Got another value than in "
                 f"{first_path} for {', '.join(differing)}. Name the records that belong together by their paths."
             )
     return tuple(ordered)
-
-
-def _method(record: RunRecord) -> dict[str, object]:
-    """What the seeds of one system have in common, by what to call it."""
-    encoder = record.encoder
-    return {
-        **{f"config.{path}": value for path, value in record.settings.items()},
-        **{f"overrides.{path}": value for path, value in record.overrides.items()},
-        "encoder.checkpoint": encoder.checkpoint,
-        "encoder.sha256": encoder.sha256,
-        "protocol.selection_split": record.protocol.selection_split,
-    }
 
 
 def _sorted_by(task: Task) -> tuple[str, ...]:

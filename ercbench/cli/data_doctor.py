@@ -75,7 +75,7 @@ def doctor(
         raise UsageError("--json and --markdown cannot both be printed. Give --markdown a file, or leave one out.")
     findings = _examine(name, other, data_dir, show_text)
     if markdown is not None and markdown != "-":
-        from ercbench.records import write_atomically
+        from ercbench.whole_files import write_atomically
 
         write_atomically(Path(markdown), as_markdown(findings))
     if markdown == "-":

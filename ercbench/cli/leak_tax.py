@@ -25,8 +25,8 @@ Found = tuple[Path, "RunRecord", "dict[str, LeakTax]"]
 @plugin_files
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, scores as fractions.")
 def leak_tax(runs: tuple[Path, ...], data_dir: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """Score what each RUN, the path of a record, sealed: the test score of the epoch that dev chooses and of the epoch
-    that test would have chosen. The difference is what a number chosen on test leaves out.
+    """Score what each RUN sealed, a record or a folder that holds some: the test score of the epoch that dev chooses,
+    and of the epoch that test would have chosen. The difference is what a number chosen on test leaves out.
 
     The same is told of the states of the classifier, where it had several. Nothing else in ercbench reads sealed
     predictions.
@@ -39,10 +39,10 @@ def leak_tax(runs: tuple[Path, ...], data_dir: Path | None, plugins: tuple[Path,
     from ercbench.catalog import load_with_files
     from ercbench.gold import GoldLabels
     from ercbench.leak_tax import leak_tax as tax_of
-    from ercbench.records import read_record
+    from ercbench.records import read_record, record_files
 
     gold = GoldLabels(load_with_files(plugins), data_dir)
-    read = [(path, read_record(path)) for path in runs]
+    read = [(path, read_record(path)) for run in runs for path in record_files(run)]
     found = [(path, record, tax_of(path, record, gold.of(record))) for path, record in read]
     if as_json:
         click.echo(json.dumps([_plain(*one) for one in found], indent=2))

@@ -19,7 +19,8 @@ from ercbench.leaderboard.published import Published, read_published
 from ercbench.leaderboard.ranking import needed
 from ercbench.leaderboard.seeds import Group, Seen, groups
 from ercbench.leaderboard.tables import boards
-from ercbench.records import read_records, write_atomically
+from ercbench.records import read_records
+from ercbench.whole_files import write_atomically
 
 if TYPE_CHECKING:
     from ercbench.catalog import Catalog

@@ -13,7 +13,7 @@ from ercbench.leaderboard.every_eval_ever import every_eval_ever
 from ercbench.leaderboard.latex import latex
 from ercbench.leaderboard.papers_with_code import papers_with_code
 from ercbench.leaderboard.seeds import Seen
-from ercbench.records import write_atomically
+from ercbench.whole_files import write_atomically
 
 ONE_FILE: Mapping[str, Callable[[Leaderboard], str]] = {
     "latex": latex,

@@ -140,20 +140,13 @@ def _group(shared: Shared, seeds: Sequence[Seed]) -> Group:
 
 def _place(record: RunRecord) -> Place:
     """Where a record belongs. Usual context protocols come first."""
-    data, recipe = record.dataset, f"{record.recipe.name}@{record.recipe.version}"
+    data = record.dataset
     return (
         data.name,
         _json([data.version, data.fingerprint, data.utterances.get("test")]),
         _json([record.track, CONTEXT_PROTOCOLS.index(record.protocol.context)]),
-        _digest(
-            _json([recipe, _settings(record), record.protocol.selection_split, record.unranked_reasons, data.limit])
-        ),
+        _digest(_json([record.method, record.unranked_reasons, data.limit])),
     )
-
-
-def _settings(record: RunRecord) -> list[object]:
-    """The settings and whose weights it started from."""
-    return [record.settings, record.overrides, record.encoder.checkpoint, record.encoder.sha256]
 
 
 def _shared(record: RunRecord, place: Place, seen: Seen) -> Shared:
@@ -168,7 +161,7 @@ def _shared(record: RunRecord, place: Place, seen: Seen) -> Shared:
         recipe=record.recipe.name,
         version=record.recipe.version,
         reference=record.recipe.reference,
-        configuration=_digest(_json(_settings(record)))[:8],
+        configuration=_digest(_json(record.method))[:8],
         encoder=record.encoder.checkpoint,
         contamination=seen(record.encoder.checkpoint, record.encoder.origin, record.dataset.name),
         selected_on=record.protocol.selection_split,

@@ -55,10 +55,10 @@ def write(catalog: Catalog, runs: Sequence[Path], page: Path, wishes: Wishes, te
         RecordError: a record, its predictions or its vectors are damaged or do not belong together.
         DataError: the data are not in the folder that was named.
     """
-    from ercbench.records import write_atomically
     from ercbench.report import markdown
     from ercbench.report import page as html
     from ercbench.report.build import build
+    from ercbench.whole_files import write_atomically
 
     report = build(catalog, runs, wishes.data_dir, wishes.text, tell)
     texts = {page: html.render(report)}

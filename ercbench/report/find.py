@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ercbench.errors import ErcbenchError, Problems, RecordError, UsageError
-from ercbench.records import RunRecord, read_record
+from ercbench.records import RunRecord, read_record, record_files
 
 Found = tuple[Path, RunRecord]
 
@@ -24,7 +24,7 @@ def find(paths: Sequence[Path]) -> list[Found]:
     errors: list[ErcbenchError] = []
     for path in paths:
         try:
-            for file in _files(path):
+            for file in record_files(path):
                 if file.resolve() not in found:
                     found[file.resolve()] = file, read_record(file)
         except (UsageError, RecordError) as error:
@@ -32,18 +32,6 @@ def find(paths: Sequence[Path]) -> list[Found]:
     if errors:
         raise errors[0] if len(errors) == 1 else Problems(errors)
     return list(found.values())
-
-
-def _files(path: Path) -> list[Path]:
-    """A record, or the records below a folder."""
-    if not path.exists():
-        raise UsageError(f"There is no such record or folder. Got {str(path)!r}. Name a seed-N.json, or a folder.")
-    if path.is_file():
-        return [path]
-    files = sorted(path.rglob("seed-*.json"))
-    if not files:
-        raise UsageError(f"The folder holds no record. Got {str(path)!r}. Records are called seed-N.json.")
-    return files
 
 
 def by_data(found: Sequence[Found]) -> list[list[Found]]:
@@ -60,7 +48,7 @@ def by_system(found: Sequence[Found]) -> list[list[Found]]:
     Raises:
         RecordError: two records claim the same seed of one system.
     """
-    groups = _grouped(found, lambda r: [*_traits(r), r.settings, r.encoder.sha256])
+    groups = _grouped(found, lambda r: [r.track, r.protocol.context, r.method])
     return [list(_each_seed_once(sorted(group, key=lambda one: one[1].seed))) for group in groups]
 
 

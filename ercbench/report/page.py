@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ercbench import __version__
-from ercbench.leaderboard.markdown import visible
+from ercbench.leaderboard.html import html_environment
 from ercbench.report.blocks import Report
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -16,20 +15,8 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 def render(report: Report) -> str:
     """Report -> HTML. Every string of the report is escaped; the plots, which ``svg.py`` made, stand as they are."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=_cleaned,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(TEMPLATES)
     environment.filters["kind"] = lambda block: type(block).__name__
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704 (it comes with ercbench)
     text = environment.get_template("page.html.j2").render(report=report, style=style, version=__version__)
     return "\n".join(line for line in map(str.strip, text.splitlines()) if line) + "\n"
-
-
-def _cleaned(value: object) -> object:
-    """A value of a template: characters that cannot be seen are dropped, before autoescape escapes the rest."""
-    return value if isinstance(value, Markup) else visible(str(value))

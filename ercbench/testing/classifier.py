@@ -104,7 +104,7 @@ def _must_refuse(what: str, call: object) -> None:
         call()
     except PluginError:
         return
-    except Exception as error:
+    except Exception as error:  # anything else is what the check is looking for, and is told
         need(False, f"It answered {what} with {type(error).__name__}, not with a PluginError.")
     need(False, f"It did not refuse {what}.")
 

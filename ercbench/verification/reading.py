@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from ercbench.records import READABLE, RunRecord, readable, upgraded
+from ercbench.record_versions import READABLE, readable, upgraded
+from ercbench.records import RunRecord
 from ercbench.verification.findings import AGAIN, Finding, fault
 from ercbench.verification.untrusted import RECORD_BYTES, Unreadable, parse_json, read_bytes
 

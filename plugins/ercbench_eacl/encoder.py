@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from ercbench import (
-    MASK,
     Batch,
     Checkpoint,
     CheckpointError,
@@ -101,9 +100,7 @@ class EaclEncoder:
 
     def segment_ids(self, prompts: Sequence[Prompt]) -> dict[str, list[int]]:
         """Token ids of every distinct text of the prompts, without special tokens."""
-        texts = list(dict.fromkeys(text for prompt in prompts for text in (*prompt.segments, prompt.turn)))
-        written = [text.replace(MASK, self.tokenizer.mask_token) for text in texts]
-        return dict(zip(texts, self._ids(written), strict=True))
+        return token_ids(self.tokenizer, (text for prompt in prompts for text in (*prompt.segments, prompt.turn)))
 
     def plan(self, tokens: Sequence[Tokens], batch_size: int, seed: int | None) -> list[list[int]]:
         """Batches of similar length."""
@@ -116,12 +113,9 @@ class EaclEncoder:
     def load(self) -> EaclModel:
         """Load the pre-trained weights and encode the label words with them."""
         backbone = load_backbone(self.checkpoint, self.settings.attention_dropout)
-        words = [[self.first_id, *ids, self.close_id] for ids in self._ids(self.labels.texts)]
-        tokens = [Tokens(text, tuple(ids), 0) for text, ids in zip(self.labels.texts, words, strict=True)]
+        ids = token_ids(self.tokenizer, self.labels.texts)
+        tokens = [Tokens(text, (self.first_id, *ids[text], self.close_id), 0) for text in self.labels.texts]
         return self.model_class(self.settings, backbone, pad(tokens, self.tokenizer.pad_token_id))
-
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return token_ids(self.tokenizer, texts)
 
     def _assemble(self, prompt: Prompt, ids: Mapping[str, list[int]]) -> Tokens:
         """First token, segments each closed by a separator, cut from the left to the budget; then later turns.

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from ercbench import (
-    MASK,
     Batch,
     Checkpoint,
     CheckpointError,
@@ -52,9 +51,7 @@ class TransformerEncoder:
 
         Before: rendering.py. After: `plan`, `collate`.
         """
-        texts = list(dict.fromkeys(text for prompt in prompts for text in prompt.segments))
-        written = [text.replace(MASK, self.tokenizer.mask_token) for text in texts]
-        ids = dict(zip(texts, token_ids(self.tokenizer, written), strict=True))
+        ids = token_ids(self.tokenizer, (text for prompt in prompts for text in prompt.segments))
         return [self._assemble(prompt, ids) for prompt in prompts]
 
     def plan(self, tokens: Sequence[Tokens], batch_size: int, seed: int | None) -> list[list[int]]:

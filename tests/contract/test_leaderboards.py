@@ -8,7 +8,8 @@ import pytest
 
 from ercbench.leaderboard import check
 from ercbench.prediction_files import read_predictions
-from ercbench.records import RunRecord, read_records, sha256_of
+from ercbench.records import RunRecord, read_records
+from ercbench.whole_files import sha256_of
 
 ROOT = Path(__file__).parents[2]
 BOARDS = ROOT / "leaderboards"

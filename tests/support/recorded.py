@@ -19,6 +19,7 @@ from ercbench.records import RunRecord
 from ercbench.slices import slices
 from ercbench.specs import DatasetSpec
 from ercbench.types import ContextProtocol, Corpus, Predictions, Split
+from ercbench.whole_files import sha256_of
 
 CHECKPOINT = "sentence-transformers/all-MiniLM-L6-v2"
 EPOCHS = (0.25, 0.5, 0.5)
@@ -93,7 +94,7 @@ def _sealed(corpus: Corpus, predictions: Predictions, epochs: int) -> str:
 
 
 def _named(name: str, text: str | None) -> dict[str, str] | None:
-    return None if text is None else {"file": name, "sha256": records.sha256_of(text)}
+    return None if text is None else {"file": name, "sha256": sha256_of(text)}
 
 
 def _values(catalog: Catalog, cell: Cell, spec: DatasetSpec, corpus: Corpus) -> dict[str, Any]:

@@ -22,11 +22,12 @@ from ercbench.comparing import Pair, compare_systems
 from ercbench.errors import DataError, ErcbenchError, Problems, RecordError, UnknownName, UsageError
 from ercbench.gold import Gold, GoldLabels, load_gold
 from ercbench.prediction_files import format_predictions
-from ercbench.records import RunRecord, read_record, record_path, sha256_of, write_record
+from ercbench.records import RunRecord, read_record, record_path, write_record
 from ercbench.specs import DatasetSpec
 from ercbench.statistics import Comparison, Interval, dialogue_counts
 from ercbench.systems import find_systems, shared_tasks
 from ercbench.types import Predictions
+from ercbench.whole_files import sha256_of
 
 CATALOG = load_catalog()
 GOLD = GoldLabels(CATALOG)

@@ -19,9 +19,10 @@ from ercbench.leaderboard.evidence import EVIDENCE_FILE, Evidence, evidence_text
 from ercbench.leaderboard.gathering import gather
 from ercbench.leaderboard.rechecking import recheck
 from ercbench.prediction_files import format_predictions, predictions_name
-from ercbench.records import RunRecord, read_records, record_path, sha256_of
+from ercbench.records import RunRecord, read_records, record_path
 from ercbench.statistics import compare, dialogue_counts, over_dialogues
 from ercbench.types import Corpus, LabelSet, Predictions
+from ercbench.whole_files import sha256_of
 
 LABELS = LabelSet.of({"neutral": "neutral", "joy": "joy"}, "neutral")
 TEST = {f"talk/test/d{turn // 5}/{turn % 5}": turn % 3 % 2 for turn in range(60)}

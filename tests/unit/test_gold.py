@@ -16,7 +16,8 @@ from ercbench.errors import DataError, RecordError, UnknownName
 from ercbench.gold import GoldLabels, check_sha256, recorded_predictions, rescore, sibling
 from ercbench.preparing import prepare
 from ercbench.progress import Silent
-from ercbench.records import RunRecord, SplitScores, read_record, sha256_of
+from ercbench.records import RunRecord, SplitScores, read_record
+from ercbench.whole_files import sha256_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

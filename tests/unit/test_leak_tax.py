@@ -20,7 +20,8 @@ from ercbench.gold import GoldLabels
 from ercbench.leak_tax import LeakTax, Option, leak_tax
 from ercbench.preparing import prepare
 from ercbench.progress import Silent
-from ercbench.records import read_record, sha256_of
+from ercbench.records import read_record
+from ercbench.whole_files import sha256_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ercbench import prediction_files, records
+from ercbench import prediction_files, records, whole_files
 from ercbench.errors import RecordError
 from ercbench.records import RunRecord
 from ercbench.types import Predictions
@@ -144,14 +144,14 @@ def test_the_predictions_are_there_before_the_record(tmp_path: Path, monkeypatch
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """When the disk fails, the old file is whole and there is no temporary file."""
     path = tmp_path / "board.md"
-    records.write_atomically(path, "old\n")
+    whole_files.write_atomically(path, "old\n")
 
     def fail(*_: object) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(OSError, match="no space left"):
-        records.write_atomically(path, "new\n")
+        whole_files.write_atomically(path, "new\n")
     assert path.read_text(encoding="utf-8") == "old\n"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -159,14 +159,14 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
 def test_text_that_cannot_be_encoded_leaves_nothing_behind(tmp_path: Path) -> None:
     """A lone surrogate stops the write before a file has its name."""
     with pytest.raises(UnicodeEncodeError):
-        records.write_atomically(tmp_path / "board.md", "\ud800")
+        whole_files.write_atomically(tmp_path / "board.md", "\ud800")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_written_files_may_be_read_by_everybody(tmp_path: Path) -> None:
     """A file is not left with the private mode of a temporary file, and line ends are not translated."""
     path = tmp_path / "new" / "board.md"
-    records.write_atomically(path, "a\nb\n")
+    whole_files.write_atomically(path, "a\nb\n")
     assert path.stat().st_mode & 0o777 == 0o644
     assert path.read_bytes() == b"a\nb\n"
 
@@ -268,7 +268,7 @@ def test_predictions_come_back_bit_for_bit(scores: np.ndarray, tmp_path_factory:
     path = tmp_path_factory.mktemp("predictions") / "seed-0.predictions.csv"
     uids = tuple(f"talk/test/0/{row}" for row in range(len(scores)))
     text = prediction_files.format_predictions(Predictions(uids, scores), LABELS)
-    records.write_atomically(path, text)
+    whole_files.write_atomically(path, text)
     labels, predictions = prediction_files.read_predictions(path)
     assert (labels, predictions.uids) == (LABELS, uids)
     assert predictions.scores.dtype == np.float32

@@ -82,7 +82,7 @@ Case = tuple[list[int], int]
 cases = st.tuples(st.lists(st.integers(0, 2), min_size=1, max_size=8), st.integers(0, 10**6))
 
 
-def agree(fast: Tensor, slow: Tensor, inputs: Tensor) -> None:
+def assert_agree(fast: Tensor, slow: Tensor, inputs: Tensor) -> None:
     """Values and gradients."""
     torch.testing.assert_close(fast, slow, rtol=1e-6, atol=1e-7)
     ours, theirs = (torch.autograd.grad(loss, inputs)[0] for loss in (fast, slow))
@@ -95,7 +95,7 @@ def test_weighted_cross_entropy_is_its_formula(case: Case, power: float) -> None
     """Value and gradients are those of the loop, for any batch."""
     labels, seed = case
     logits = random(len(labels), 3, seed)
-    agree(weighted(power)(batch_of(logits, labels, logits)).total, slow_weighted(logits, labels, power), logits)
+    assert_agree(weighted(power)(batch_of(logits, labels, logits)).total, slow_weighted(logits, labels, power), logits)
 
 
 @settings(max_examples=40)
@@ -104,7 +104,7 @@ def test_focal_loss_is_its_formula(case: Case, gamma: float) -> None:
     """Value and gradients are those of the loop, for any batch."""
     labels, seed = case
     logits = random(len(labels), 3, seed)
-    agree(focal(gamma)(batch_of(logits, labels, logits)).total, slow_focal(logits, labels, gamma), logits)
+    assert_agree(focal(gamma)(batch_of(logits, labels, logits)).total, slow_focal(logits, labels, gamma), logits)
 
 
 @settings(max_examples=40)
@@ -116,7 +116,7 @@ def test_supcon_is_its_formula_and_the_librarys(case: Case, temperature: float) 
     labels, seed = case
     vectors = random(len(labels), 4, seed)
     found = SupConLoss(SupConSettings(temperature=temperature), LABELS, 4)(batch_of(vectors, labels)).total
-    agree(found, slow_supcon(vectors, labels, temperature), vectors)
+    assert_agree(found, slow_supcon(vectors, labels, temperature), vectors)
     theirs = Theirs(temperature=temperature)(vectors, torch.tensor(labels))
     torch.testing.assert_close(found, theirs, rtol=0, atol=0)
 

@@ -15,12 +15,13 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from ercbench.errors import RecordError
 from ercbench.leaderboard.board_json import LEADERBOARD_FILE, Board, Interval, Leaderboard, PublishedRow, Row, Task
-from ercbench.leaderboard.markdown import points, visible
+from ercbench.leaderboard.html import html_environment
+from ercbench.leaderboard.markdown import points
 from ercbench.leaderboard.site.plots import Scale, bar, range_plot
 from ercbench.leaderboard.site.tables import (
     INDEX_COLUMNS,
@@ -171,11 +172,6 @@ def _policy() -> Markup:
     return Markup("; ".join(rules))  # noqa: S704 (hashes alone)
 
 
-def _shown(value: object) -> object:
-    """Text without what cannot be seen, such as the characters that turn the direction of writing round."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _signed(fraction: float) -> str:
     """A difference in points, with a sign that stands in line with digits."""
     return f"{100 * fraction:+.2f}".replace("-", "\N{MINUS SIGN}")
@@ -192,15 +188,7 @@ def _short(fingerprint: str) -> str:
 
 def _environment(beside: str) -> Environment:
     """Where the templates are, and what they may call."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = html_environment(_TEMPLATES)
     environment.filters |= {
         "points": points,
         "signed": _signed,
