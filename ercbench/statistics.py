@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from statistics import fmean, stdev, variance
+from statistics import fmean, stdev
 
 import numpy as np
 
@@ -163,15 +163,15 @@ def _welch(a: Sequence[float], b: Sequence[float]) -> float | None:
 
     Where no seed of either system differs from another, seeds cast no doubt on a difference: 0, or 1 for none.
     """
-    from scipy.special import stdtr
+    from scipy.stats import ttest_ind_from_stats
 
     if min(len(a), len(b)) < 2:
         return None
-    parts = [variance(scores) / len(scores) for scores in (a, b)]
-    if not any(parts):
-        return float(fmean(a) == fmean(b))
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(of) - 1) for part, of in zip(parts, (a, b), strict=True))
-    return float(2 * stdtr(freedom, -abs(fmean(a) - fmean(b)) / sum(parts) ** 0.5))
+    (mean, deviation), (other_mean, other_deviation) = ((fmean(scores), stdev(scores)) for scores in (a, b))
+    if not deviation and not other_deviation:
+        return float(mean == other_mean)
+    found = ttest_ind_from_stats(mean, deviation, len(a), other_mean, other_deviation, len(b), equal_var=False)
+    return float(found.pvalue)
 
 
 def _interval(found: Bootstrap, low: float, high: float) -> Interval:
