@@ -330,7 +330,7 @@ def test_every_bad_path_is_named(tmp_path: Path) -> None:
     """A missing path, a folder without records and a file that is none are reported together."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.json").write_text("{}")
-    with pytest.raises(UsageError, match="no such record"):
+    with pytest.raises(UsageError, match="There is no record there"):
         find([tmp_path / "nothing"])
     with pytest.raises(Problems, match=r"(?s)nothing.*empty.*note\.json"):
         find([tmp_path / "nothing", tmp_path / "empty", tmp_path / "note.json"])
