@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tabulate import tabulate
 
 from ercbench import errors, events, hookspecs
 from ercbench.cli import cli
@@ -30,12 +29,14 @@ WIDTH = 100
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
-    import methods  # lies beside this file, which is run as a script
+    import calibration  # these three lie beside this file, which is run as a script
+    import methods
+    import performance
 
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
     pages["conformance.md"] = conformance()
-    pages["../explanation/performance.md"] = performance()
-    pages["../explanation/statistics.md"] = uncertainty()
+    pages["../explanation/performance.md"] = explained("performance", performance.contents(ROOT, _latest()))
+    pages["../explanation/statistics.md"] = explained("statistics", {"calibration": calibration.tables(_latest())})
     records = [found for _, found in read_records(ROOT / "leaderboards")]
     pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
@@ -61,33 +62,12 @@ def command_line() -> str:
     return "\n".join(lines)
 
 
-FIGURES = {
-    "train_step.{}.naive_utterances_per_second": "Training step, released loop, utterances/s",
-    "train_step.{}.exact_utterances_per_second": "Training step, exact, utterances/s",
-    "train_step.{}.shared_utterances_per_second": "Training step, shared, utterances/s",
-    "train_step.{}.exact_ratio": "**Exact against released**",
-    "train_step.{}.shared_ratio": "**Shared against released**",
-    "train_step.{}.matrix_share": "Share of the matrix throughput, exact",
-    "train_step.{}.exact_padding": "Padding, exact",
-    "train_step.{}.shared_padding": "Padding, shared",
-    "train_step.{}.exact_tokens_per_utterance": "Tokens per utterance, exact",
-    "train_step.{}.shared_tokens_per_utterance": "Tokens per utterance, shared",
-}
-"""Figures with a column per data set; every other figure has a row with its key."""
-
-
-def performance() -> str:
-    """The page on performance, its figures from the latest measurement and its scores from the records."""
-    text = (REFERENCE.parent / "explanation" / "performance.md").read_text(encoding="utf-8")
-    return _between(_between(text, "figures", _figures(_latest())), "quality", _quality())
-
-
-def uncertainty() -> str:
-    """The page on statistics, its figures from the latest simulation."""
-    import calibration  # lies beside this file, which is run as a script
-
-    text = (REFERENCE.parent / "explanation" / "statistics.md").read_text(encoding="utf-8")
-    return _between(text, "calibration", calibration.tables(_latest()))
+def explained(page: str, contents: Mapping[str, str]) -> str:
+    """A page of docs/explanation with what stands between its markers made anew."""
+    text = (REFERENCE.parent / "explanation" / f"{page}.md").read_text(encoding="utf-8")
+    for marker, content in contents.items():
+        text = _between(text, marker, content)
+    return text
 
 
 def _latest() -> dict[str, Any]:
@@ -100,45 +80,6 @@ def _between(text: str, marker: str, content: str) -> str:
     """Replace what stands between a marker and its end."""
     head, _, rest = text.partition(f"<!-- {marker} -->\n")
     return f"{head}<!-- {marker} -->\n{content}\n{rest[rest.index(f'<!-- /{marker} -->') :]}"
-
-
-def _figures(latest: Mapping[str, Any]) -> str:
-    figures = {key: value for key, value in latest.items() if key != "machines" and key.split(".")[0] != "calibration"}
-    steps = [
-        [title, *(_number(figures.pop(key.format(dataset), None)) for dataset in ("meld", "iemocap"))]
-        for key, title in FIGURES.items()
-    ]
-    others = [[f"`{key}`", _number(value)] for key, value in figures.items()]
-    machines = [
-        [part, m["date"], m["processor"], m["torch"], f"`{m['command']}`"]
-        for part, m in latest["machines"].items()
-        if part != "calibration"
-    ]
-    tables = (
-        tabulate(steps, ["", "MELD", "IEMOCAP"], tablefmt="github", disable_numparse=True),
-        tabulate(others, ["figure", "value"], tablefmt="github", disable_numparse=True),
-        tabulate(machines, ["part", "date", "machine", "torch", "command"], tablefmt="github"),
-    )
-    return "\n\n".join(("", *tables, ""))
-
-
-def _quality() -> str:
-    """Dev and test scores of both encoders, from the records in ``leaderboards/``."""
-    rows = [
-        [r.dataset.name, f"{r.recipe.name}@{r.recipe.version}", r.seed]
-        + [f"{100 * split.weighted_f1:.2f}" for split in (r.scores.dev, r.scores.test)]
-        + [f"{sum(e.utterances_per_second for e in r.training.epochs) / len(r.training.epochs):.1f}"]
-        for _, r in read_records(ROOT / "leaderboards")
-        if r.recipe.name in ("eacl", "eacl-shared")
-        and (r.track, r.protocol.context) == ("mini", "past")
-        and r.dataset.name in ("meld", "iemocap")
-    ]
-    headers = ["data set", "recipe", "seed", "dev weighted F1", "test weighted F1", "utterances/s in training"]
-    return "\n" + tabulate(rows, headers, tablefmt="github", disable_numparse=True) + "\n"
-
-
-def _number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
