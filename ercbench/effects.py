@@ -172,7 +172,7 @@ def _level(name: str, own: Mapping[Combination, IntArray], first: Mapping[Combin
     shared = [others for others in own if others in first]
     score = over_dialogues(np.concatenate(list(own.values()))) if own else None
     found = contrast([own[o] for o in shared], [first[o] for o in shared]) if shared else None
-    return Level(name, len(own), score, found and Difference(found, len(shared)))
+    return Level(name, len(own), score, Difference(found, len(shared)) if found else None)
 
 
 def _differences(effect: Effect) -> list[Difference]:

@@ -1,0 +1,102 @@
+"""Tries the parts of a prepared run on a few training utterances, so that what does not go together is known at once.
+
+Nothing is trained and nothing is kept. Specs cannot tell all that a part needs: whether a loss reads label vectors, and
+whether an encoder makes logits, depends on their settings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+from ercbench import classifying, encoding, training
+from ercbench.catalog import load_target
+from ercbench.config import Part
+from ercbench.devices import Device
+from ercbench.errors import ErcbenchError, Problems
+from ercbench.ports import Classifier, FittedModel
+from ercbench.preparing import Prepared
+from ercbench.progress import Silent
+from ercbench.resume import Unfinished
+from ercbench.runner import Cell
+from ercbench.specs import ClassifierSpec
+from ercbench.types import EncodedBatch, Representation, Tokens
+
+LABELS, OF_EACH = 3, 2
+"""Labels that are tried, and training utterances of each: a contrast needs a pair."""
+
+
+def attempt(prepared: Prepared, device: Device) -> None:
+    """Prepared -> nothing: encode a few training utterances, compute the losses, fit and ask both classifiers.
+
+    Raises:
+        ErcbenchError: what a part has to say against the others; `Problems` for several.
+
+    Before: preparing.py. After: runner.py.
+    """
+    small = replace(prepared, tokens={**prepared.tokens, "train": _few(prepared)})
+    with TemporaryDirectory(prefix="ercbench-trial-") as folder:
+        cell = Cell(small, 0, device, Silent(), Unfinished(Path(folder) / "trial"))
+        if cell.fitted:
+            few = small.tokens["train"]
+            encoding.fit(small.encoder, cast(FittedModel, cell.model), few, len(few))
+        train = cell.encode("train", "trying")
+        errors = [error for one in _attempts(cell, train) for error in _objections(one)]
+    if errors:
+        raise errors[0] if len(errors) == 1 else Problems(errors)
+
+
+def _attempts(cell: Cell, train: Representation) -> Iterator[Callable[[], object]]:
+    """What a run will ask of its parts; of the classifier that chooses the epoch only where there are epochs."""
+    config = cell.prepared.config
+    if config.losses:
+        batch = _encoded(cell)
+        yield from (partial(loss, batch) for loss in cell.objective.losses.values())
+    yield partial(_classify, cell, config.classifier, train)
+    if config.training.epochs and config.selection_classifier.spec.name != config.classifier.spec.name:
+        yield partial(_classify, cell, config.selection_classifier, train)
+
+
+def _objections(attempt: Callable[[], object]) -> list[ErcbenchError]:
+    """What is said against an attempt."""
+    try:
+        attempt()
+    except Problems as problems:
+        return list(problems.errors)
+    except ErcbenchError as error:
+        return [error]
+    return []
+
+
+def _few(prepared: Prepared) -> list[Tokens]:
+    """The shortest training utterances of some labels, in their order."""
+    tokens, gold = prepared.tokens["train"], prepared.gold["train"]
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for place in sorted(range(len(tokens)), key=lambda place: len(tokens[place].input_ids)):
+        label = gold[tokens[place].uid]
+        if (label in found or len(found) < LABELS) and len(found[label]) < OF_EACH:
+            found[label].append(place)
+    return [tokens[place] for place in sorted(place for places in found.values() for place in places)]
+
+
+def _encoded(cell: Cell) -> EncodedBatch:
+    """One training batch as the losses are given it."""
+    encoder, tokens = cell.prepared.encoder, cell.prepared.tokens["train"]
+    plan = encoder.plan(tokens, len(tokens), 0)
+    [batch, *_] = encoding.batches(encoder, tokens, plan, cell.prepared.gold["train"])
+    cell.model.train()
+    with cell.device.autocast():
+        return training.in_float32(cell.model(cell.device.move(batch)))
+
+
+def _classify(cell: Cell, part: Part[ClassifierSpec], train: Representation) -> None:
+    """Fit a classifier, and ask its first state about the same utterances without their labels."""
+    classifier: Classifier = load_target(part.spec.target)(part.settings, cell.prepared.corpus.labels)
+    given = train if part.spec.needs_training else None
+    first, *_ = classifying.fit(classifier, given, cell.current_prototypes(), 0)
+    cell.predict(first, replace(train, labels=None))
