@@ -15,8 +15,8 @@ from ercbench.systems import Found, Task
 from ercbench.values import merge
 from ercbench.variants import Planned, Variant, dev_of, variant_counts, variant_folder
 
-WHOLE = "full method"
-"""What the recipe as it is is called in tables."""
+WHOLE, WITHOUT = "the full method", "without "
+"""What the recipe as it is is called, and what comes before the name of a part that is switched off."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def ablation_variants(catalog: Catalog, request: Request, wanted: Sequence[str])
             # What is switched off stays off, whatever --set says of it.
             asked = {path: value for path, value in request.overrides.items() if path not in parts[name]}
             folder = variant_folder(request.results, "ablate", recipe.name, [name], asked)
-            variants.append(Variant(f"- {name}", dataset, {**asked, **parts[name]}, folder))
+            variants.append(Variant(f"{WITHOUT}{name}", dataset, {**asked, **parts[name]}, folder))
         found[dataset.name] = variants
     return found
 

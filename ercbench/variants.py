@@ -52,12 +52,21 @@ class Variant:
 
 @dataclass(frozen=True)
 class Planned:
-    """A variant that can be run: the checked request, and where its records are or will be, in the order of seeds."""
+    """A variant that can be run.
+
+    Attributes:
+        variant: what it is.
+        request: the same as a request.
+        plan: what is to be run of it.
+        paths: where its records are or will be, in the order of seeds.
+        remarks: what was noticed when its parts were tried.
+    """
 
     variant: Variant
     request: Request
     plan: Plan
     paths: tuple[Path, ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -162,12 +171,13 @@ def _plain(name: str) -> str:
 def _planned(catalog: Catalog, request: Request, variant: Variant, preparations: Preparations) -> Planned:
     """Check one variant."""
     found = plan(catalog, request, preparations)
+    remarks: list[str] = []
     for prepared, _ in found.groups:
-        attempt(prepared, Device(request.device, prepared.config.training.precision))
+        remarks += attempt(prepared, Device(request.device, prepared.config.training.precision))
     recipe = catalog.get(Recipe, request.recipes[0])
     names = variant.dataset.name, found.track, f"{recipe.name}@{recipe.version}"
     paths = (record_path(variant.results, *names, seed, request.context) for seed in request.seeds)
-    return Planned(variant, request, found, tuple(paths))
+    return Planned(variant, request, found, tuple(paths), tuple(remarks))
 
 
 def _of_parts(error: ErcbenchError) -> bool:

@@ -65,20 +65,20 @@ def ablate(**options: Any) -> None:
 
 
 def _blocks(result: Ablation) -> Iterator[Block]:
-    """One data set for a person."""
-    from ercbench.cli.compare import difference_cells, head_of, interval
+    """One data set for a person, in the form that papers use."""
+    from ercbench.ablating import WITHOUT
+    from ercbench.cli.compare import difference_cells, head_of
     from ercbench.cli.tables import Table
 
-    whole, *others = result.compared.rows
     pairs = {pair.a: difference_cells(pair.found, pair.p_holm) for pair in result.compared.pairs}
-    rows = [
-        (row.name, f"{100 * result.dev[row.name]:.2f}", f"{100 * row.over_seeds.mean:.2f}",
-         interval(row.over_dialogues), *pairs.get(row.name, ("",) * 6))
-        for row in (whole, *others)
-    ]  # fmt: skip
+    rows = []
+    for row in result.compared.rows:
+        name = f"- {row.name.removeprefix(WITHOUT)}" if row.name in pairs else row.name
+        scores = f"{100 * result.dev[row.name]:.2f}", f"{100 * row.over_seeds.mean:.2f}"
+        rows.append((name, *scores, *pairs.get(row.name, ("",) * 6)))
     p_values = ("p bootstrap", "p randomis.", "p seeds", "p Holm")
     yield head_of(result.compared.task)
-    yield Table(("", "Dev", "Test", "Over test dialogues", "Difference", "95 % interval", *p_values), rows)
+    yield Table(("", "Dev", "Test", "Difference", "95 % interval", *p_values), rows)
     yield from (pair.sentence for pair in result.compared.pairs)
     yield ""
 

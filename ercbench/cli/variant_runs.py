@@ -94,6 +94,8 @@ def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence
         plan = one.plan
         state = f"{plan.cells} to run, {len(plan.done)} done" if plan.cells else "done already"
         click.echo(f"{one.variant.name} on {one.variant.dataset.name}: {state}; records in {plan.results}")
+        for remark in one.remarks:
+            click.echo(f"  Note: {remark}")
     if impossible:
         click.echo("\n".join(["Left out, because it cannot be run:", *reasons(impossible)]))
     seen = [line for one in planned for prepared, _ in one.plan.groups for line in contaminations(catalog, prepared)]
