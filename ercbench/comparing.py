@@ -113,7 +113,7 @@ def compare_systems(systems: Sequence[System], gold: GoldLabels) -> list[Compare
     return [
         Compared(
             task,
-            tuple(_row(one, task, found[task][one.name]) for one in systems if task in one.tasks),
+            tuple(row_of(one.name, one.tasks[task], found[task][one.name]) for one in systems if task in one.tasks),
             tuple(pair for of, pair in pairs if of == task),
         )
         for task in tasks
@@ -131,12 +131,27 @@ def _counted(
             try:
                 if task in system.tasks:
                     labels = gold.of(system.tasks[task][0][1])
-                    counts[task][system.name] = np.stack([_counts(one, labels) for one in system.tasks[task]])
+                    counts[task][system.name] = counts_of(system.tasks[task], labels)
             except ErcbenchError as error:  # the same data set can be missing for every system
                 errors.setdefault(str(error), error)
     if errors:
         raise next(iter(errors.values())) if len(errors) == 1 else Problems(list(errors.values()))
     return counts
+
+
+def counts_of(records: Sequence[Found], gold: Gold) -> IntArray:
+    """Records of one system on one task -> confusion counts (S, G, C, C), after its predictions gave its scores.
+
+    Raises:
+        RecordError: a record's predictions or score are not what it says.
+    """
+    return np.stack([_counts(one, gold) for one in records])
+
+
+def row_of(name: str, records: Sequence[Found], counts: IntArray) -> Row:
+    """Records of one system on one task, with their counts (S, G, C, C) -> its row."""
+    scores = weighted_f1(margins(counts.sum(axis=1))).tolist()
+    return Row(name, tuple(records), statistics.over_seeds(scores), statistics.over_dialogues(counts))
 
 
 def _counts(found: Found, gold: Gold) -> IntArray:
@@ -150,9 +165,3 @@ def _counts(found: Found, gold: Gold) -> IntArray:
             f"record says {said:.6f}. Run the record's command again."
         )
     return counts
-
-
-def _row(system: System, task: Task, counts: IntArray) -> Row:
-    scores = weighted_f1(margins(counts.sum(axis=1))).tolist()
-    over_seeds, over_dialogues = statistics.over_seeds(scores), statistics.over_dialogues(counts)
-    return Row(system.name, system.tasks[task], over_seeds, over_dialogues)

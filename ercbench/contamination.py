@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from ercbench.catalog import Catalog
+from ercbench.checkpoint_specs import CheckpointFacts, TrainingData
 from ercbench.records import RunRecord
-from ercbench.specs import CheckpointFacts, DatasetSpec, TrainingData
+from ercbench.specs import DatasetSpec
 
 LOCAL = "local folder"
 """The origin of a checkpoint that has no name of its own, see ``checkpoints.py``."""

@@ -22,7 +22,7 @@ from ercbench.types import ContextProtocol
 
 if TYPE_CHECKING:
     from ercbench.observing import Observer
-    from ercbench.preparing import Prepared
+    from ercbench.preparing import Preparations, Prepared
 
 ALL = "all"
 SAMPLE_FOLDER = "sample"
@@ -112,17 +112,23 @@ def fetch_missing(catalog: Catalog, request: Request, watcher: Watcher) -> None:
         raise together(errors)
 
 
-def plan(catalog: Catalog, request: Request) -> Plan:
+def plan(catalog: Catalog, request: Request, preparations: Preparations | None = None) -> Plan:
     """Request -> Plan: resolve, load and tokenise everything, and report every problem before anything is trained.
+
+    Args:
+        catalog: where names are looked up.
+        request: what was asked for.
+        preparations: shared with other plans on the same data; None for this plan's own.
 
     Raises:
         UnknownName, BadSetting, DataError, CheckpointError, UsageError: whatever is wrong; `Problems` for several.
     """
     from ercbench.devices import Device
     from ercbench.observing import find_observers
-    from ercbench.preparing import prepare
+    from ercbench.preparing import Preparations
 
     track = request.track or default_track(catalog)
+    preparations = preparations or Preparations(catalog, request.data_dir, request.limit)
     errors: list[ErcbenchError] = []
     groups, done = [], []
     observers = find_observers(catalog, request.trackers, errors)
@@ -135,7 +141,7 @@ def plan(catalog: Catalog, request: Request) -> Plan:
     for config in _configs(catalog, request, track, errors):
         try:
             Device(request.device, config.training.precision)
-            prepared = prepare(catalog, config, request.data_dir, request.limit)
+            prepared = preparations.prepare(config)
             finished = {seed: record for seed in request.seeds if (record := _finished(prepared, seed, request))}
         except ErcbenchError as error:
             errors += error.errors if isinstance(error, Problems) else [error]

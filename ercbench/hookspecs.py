@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from ercbench.checkpoint_specs import CheckpointFacts
 from ercbench.events import EpochInfo, RunInfo
 from ercbench.specs import (
-    CheckpointFacts,
     ClassifierSpec,
     DatasetSpec,
     EncoderSpec,

@@ -28,10 +28,10 @@ from typing import Any
 import pluggy
 
 from ercbench import hookspecs
+from ercbench.checkpoint_specs import CheckpointFacts
 from ercbench.errors import PluginError, UsageError
 from ercbench.local_plugins import LocalFile, load_files
 from ercbench.specs import (
-    CheckpointFacts,
     ClassifierSpec,
     DatasetSpec,
     EncoderSpec,

@@ -6,10 +6,11 @@ every prediction has been made. So they are nowhere in the process while an enco
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ercbench import data, rendering
@@ -24,6 +25,9 @@ from ercbench.progress import TRAINING_COST, Reporter, Silent
 from ercbench.slices import slices
 from ercbench.specs import PartSpec
 from ercbench.types import SPLITS, Checkpoint, Corpus, Example, LabelSet, Split, Tokens
+
+SHOWN = ("renderer", "encoder", "context")
+"""Sections of a config that decide what an encoder is shown."""
 
 
 class Clock:
@@ -99,6 +103,28 @@ class Prepared:
         """Training steps of a whole run, as the first epoch's plan has them."""
         plan = self.encoder.plan(self.tokens["train"], self.config.training.batch_size, 0)
         return self.config.training.epochs * len(plan)
+
+
+class Preparations:
+    """Prepares runs one after the other; those that show the same data to the same encoder share what was made of it.
+
+    The labels of test are in nothing that is shared, as they are in no `Prepared`.
+    """
+
+    def __init__(self, catalog: Catalog, data_dir: Path | None, limit: int | None) -> None:
+        self._given = catalog, data_dir, limit
+        self._made: dict[str, Prepared] = {}
+
+    def prepare(self, config: Config) -> Prepared:
+        """Config -> Prepared, as `prepare` does it."""
+        shown = {path: value for path, value in config.values.items() if path.split(".")[0] in SHOWN}
+        labels = [config.dataset.name, *config.dataset.labels.texts]
+        key = json.dumps([labels, shown], sort_keys=True)
+        if key not in self._made:
+            catalog, data_dir, limit = self._given
+            self._made[key] = prepare(catalog, config, data_dir, limit)
+        _check_code(config)
+        return replace(self._made[key], config=config)
 
 
 def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int | None) -> Prepared:

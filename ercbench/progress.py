@@ -71,3 +71,45 @@ class Silent:
 
     def epoch_finished(self, epoch: Epoch, resumed: bool = False) -> None:
         """Ignored."""
+
+
+class Whole(Silent):
+    """Shows several runs as one: a line as each begins, and how far all of them are together, with the time left.
+
+    Args:
+        reporter: who shows it.
+        runs: how many there are.
+        work: of all of them.
+    """
+
+    def __init__(self, reporter: Reporter, runs: int, work: int) -> None:
+        self._reporter, self._runs, self._work = reporter, runs, work
+        self._run, self._left = 0, 0
+        self.about = ""
+        """What the next runs are, for their lines."""
+
+    def begin(self, title: str, work: int) -> None:
+        """A run begins; with the first, all of them."""
+        if not self._run:
+            self._reporter.begin(f"{self._runs} runs", self._work)
+        self._run, self._left = self._run + 1, work
+        self._reporter.say(f"Run {self._run} of {self._runs}, {self.about}: {title}")
+
+    def advance(self, work: int, doing: str, figures: Mapping[str, float] = NOTHING) -> None:
+        """Some of a run is done."""
+        self._left -= work
+        self._reporter.advance(work, doing, figures)
+
+    def say(self, message: str) -> None:
+        """A line."""
+        self._reporter.say(message)
+
+    def end(self) -> None:
+        """A run is over: what it did less than was thought is done too."""
+        if self._left > 0:
+            self._reporter.advance(self._left, "done")
+
+    def close(self) -> None:
+        """All runs are over, well or badly."""
+        if self._run:
+            self._reporter.end()

@@ -136,18 +136,24 @@ def _linearised(system: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def randomisation(first: Floats, second: Floats, resamples: int, seed: int) -> float:
-    """Margins of two systems (S, G, 3, C) -> the p-value of approximate randomisation.
+    """Margins of two systems (S, G, 3, C) -> the p-value of approximate randomisation."""
+    observed, *others = np.abs(swapped(first, second, resamples, seed))
+    return p_value(np.array(others), observed)
+
+
+def swapped(first: Floats, second: Floats, resamples: int, seed: int) -> Floats:
+    """Margins of two systems (S, G, 3, C) -> by how much the first is better (1 + R,): as they are, then swapped.
 
     Whole dialogues are swapped between the systems, all seeds of one with all seeds of the other: every seed of the
     first stands against every seed of the second, so that numbers of seeds may differ and their order says nothing.
     """
-    swapped = swaps(first.shape[1], resamples, seed)
-    one_moved, other_moved = _totals(first, swapped), _totals(second, swapped)  # (1 + R, S, 3, C) each
+    moved = swaps(first.shape[1], resamples, seed)
+    one_moved, other_moved = _totals(first, moved), _totals(second, moved)  # (1 + R, S, 3, C) each
     one, other = first.sum(axis=1) - one_moved, second.sum(axis=1) - other_moved
     left = weighted_f1(one[:, :, None] + other_moved[:, None])  # (1 + R, S of the first, S of the second)
     right = weighted_f1(one_moved[:, :, None] + other[:, None])
-    observed, *others = np.abs((left - right).mean(axis=(1, 2)))
-    return p_value(np.array(others), observed)
+    better: Floats = (left - right).mean(axis=(1, 2))
+    return better
 
 
 def _totals(system: Floats, weights: Floats) -> Floats:

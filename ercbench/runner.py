@@ -57,7 +57,7 @@ def run(
     config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
     with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
-        cell = _Cell(prepared, seed, device, reporter, unfinished)
+        cell = Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
             trained = cell.train()
         with clock("encoding"):
@@ -126,7 +126,7 @@ class _Source:
         return encoding.batches(encoder, tokens, plan, self.prepared.gold["train"])
 
 
-class _Cell:
+class Cell:
     """The model of one run, and what the stages do with it."""
 
     def __init__(

@@ -281,34 +281,6 @@ class PackagedCheckpoint(BaseModel):
     sha256: str
 
 
-class TrainingData(BaseModel):
-    """A data set that a checkpoint's weights were trained on before any run of ours.
-
-    Attributes:
-        dataset: name or family of the data set, as `DatasetSpec` has it.
-        splits: whose utterances were trained on; empty where the source does not tell, so that test may be among them.
-        source: where the makers of the weights say so.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: Name
-    splits: tuple[Split, ...] = ()
-    source: Annotated[str, Field(min_length=1)]
-
-
-class CheckpointFacts(Spec):
-    """What is known of encoders' weights: the data sets of ours that they were trained on.
-
-    Attributes:
-        checkpoints: hub ids; ``*`` and ``?`` stand for any characters and for one. Upper and lower case are the same.
-        trained_on: by data set.
-    """
-
-    checkpoints: Annotated[tuple[str, ...], Field(min_length=1)]
-    trained_on: Annotated[tuple[TrainingData, ...], Field(min_length=1)]
-
-
 class TrackSpec(Spec):
     """A standardised runner: what every method on a board shares. A board never mixes tracks.
 
@@ -337,6 +309,8 @@ class Recipe(Spec):
             task's: no recipe or track sets it. A recipe without losses is not trained, whatever the track's epochs.
         for_track: values for one track, by its name.
         for_dataset: values for one data set, by its name or its family; the name counts more.
+        ablations: what ``ercbench ablate`` switches off, one at a time: the values that do it, by the name of the part.
+            They are laid over all others; a derived recipe names its own. Without any, each of several losses in turn.
         ranked: whether its records may be ranked on a board.
     """
 
@@ -347,4 +321,5 @@ class Recipe(Spec):
     values: Values
     for_track: Mapping[str, Values] = {}
     for_dataset: Mapping[str, Values] = {}
+    ablations: Mapping[Name, Values] = {}
     ranked: bool = True

@@ -107,7 +107,7 @@ def over_dialogues(counts: IntArray, resamples: int = RESAMPLES, seed: int = 0) 
     The interval is for what these very models would score on endlessly many dialogues like those of test; what models
     of other seeds would score is in `over_seeds`. A single dialogue says nothing about others: the interval is 0 to 1.
     """
-    return _interval(bootstrap([margins(counts)], resamples, seed), 0.0, 1.0)
+    return interval_of(bootstrap([margins(counts)], resamples, seed), 0.0, 1.0)
 
 
 def compare(a: IntArray, b: IntArray, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
@@ -125,7 +125,7 @@ def compare(a: IntArray, b: IntArray, resamples: int = RESAMPLES, seed: int = 0)
     found = bootstrap([first, second], resamples, seed)
     scores = [weighted_f1(system.sum(axis=1)).tolist() for system in (first, second)]
     return Comparison(
-        effect=_interval(found, -1.0, 1.0),
+        effect=interval_of(found, -1.0, 1.0),
         p_bootstrap=found.p(),
         p_randomisation=randomisation(first, second, resamples, seed),
         p_seeds=_welch(*scores),
@@ -174,7 +174,7 @@ def _welch(a: Sequence[float], b: Sequence[float]) -> float | None:
     return float(found.pvalue)
 
 
-def _interval(found: Bootstrap, low: float, high: float) -> Interval:
+def interval_of(found: Bootstrap, low: float, high: float) -> Interval:
     """A bootstrap -> its 95 % interval, within what is possible."""
     half = found.half_width(LEVEL)
     return Interval(found.estimate, max(low, found.estimate - half), min(high, found.estimate + half))

@@ -21,6 +21,8 @@ COMMANDS = {
     "list": "List what plugins offer.",
     "show": "Show every value of a recipe, and where it came from.",
     "compare": "Test systems in pairs, on the same test dialogues.",
+    "grid": "Run every combination of parts, and print what each contributes.",
+    "ablate": "Run a recipe without each of its parts, and print what that costs.",
     "leak-tax": "Show what choosing on test would have added to a run.",
     "trace": "Show what one utterance becomes, stage by stage.",
     "data": "Data sets: list, download, count, check.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,17 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ercbench.cli.options import split_names
+
 if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
+    from ercbench.cli.tables import Heading
     from ercbench.comparing import Compared, Pair, Row
-    from ercbench.statistics import Interval
-
-
-def split_names(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str]:
-    """``("a,b", "c")`` -> ``["a", "b", "c"]``."""
-    return [name.strip() for text in value for name in text.split(",") if name.strip()]
+    from ercbench.statistics import Comparison, Interval
+    from ercbench.systems import Task
 
 
 @click.command()
@@ -75,12 +70,13 @@ def _plain(one: Compared) -> dict[str, Any]:
     """One task as JSON has it."""
     return {
         **asdict(one.task),
-        "systems": [_row(row) for row in one.rows],
-        "pairs": [_pair(pair) for pair in one.pairs],
+        "systems": [row_as_json(row) for row in one.rows],
+        "pairs": [pair_as_json(pair) for pair in one.pairs],
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def row_as_json(row: Row) -> dict[str, Any]:
+    """A system on a task as JSON has it."""
     return {
         "name": row.name,
         "records": [{"seed": record.seed, "path": path.as_posix()} for path, record in row.records],
@@ -90,7 +86,8 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def pair_as_json(pair: Pair) -> dict[str, Any]:
+    """A pair of systems as JSON has it."""
     return {
         "a": pair.a,
         "b": pair.b,
@@ -104,62 +101,45 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 def _show(compared: Sequence[Compared], notes: Sequence[str]) -> None:
     """The tables for a person."""
-    from rich.console import Console
+    from ercbench.cli.tables import Table, show
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     for one in compared:
-        head = f"{one.task}, data version {one.task.version}, {one.task.fingerprint[:19]}"
-        console.print(_text(head, "bold"))
-        console.print(_table(("System", "Weighted F1", "Over test dialogues", "Seeds", "Deviation", "Over seeds"),
-                             [_cells(row) for row in one.rows]))  # fmt: skip
-        console.print(_table(("Pair", "Difference", "95 % interval", "p bootstrap", "p randomis.", "p seeds", "p Holm"),
-                             [_pair_cells(pair) for pair in one.pairs]))  # fmt: skip
-        for pair in one.pairs:
-            console.print(_text(pair.sentence))
-        console.print()
-    for note in notes:
-        console.print(_text(f"Note: {note}"))
+        systems = Table(("System", "Weighted F1", "Over test dialogues", "Seeds", "Deviation", "Over seeds"),
+                        [_cells(row) for row in one.rows])  # fmt: skip
+        pairs = Table(("Pair", "Difference", "95 % interval", "p bootstrap", "p randomis.", "p seeds", "p Holm"),
+                      [_pair_cells(pair) for pair in one.pairs])  # fmt: skip
+        show([head_of(one.task), systems, pairs, *(pair.sentence for pair in one.pairs), ""])
+    show([f"Note: {note}" for note in notes])
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from rich import box
-    from rich.table import Table
+def head_of(task: Task) -> Heading:
+    """What all that stands below has in common."""
+    from ercbench.cli.tables import Heading
 
-    table = Table(box=box.SIMPLE)
-    for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
-    return table
-
-
-def _text(words: str, style: str = "") -> Text:
-    """Names come from records: they are never markup, and nothing that a terminal obeys."""
-    from rich.text import Text
-
-    from ercbench.leaderboard.markdown import visible
-
-    return Text(visible(words), style)
+    return Heading(f"{task}, data version {task.version}, {task.fingerprint[:19]}")
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     spread = row.over_seeds
     deviation = "" if spread.deviation is None else f"{100 * spread.deviation:.2f}"
-    seeds = "" if spread.interval is None else _interval(spread.interval)
-    return row.name, f"{100 * spread.mean:.2f}", _interval(row.over_dialogues), str(spread.seeds), deviation, seeds
+    seeds = "" if spread.interval is None else interval(spread.interval)
+    return row.name, f"{100 * spread.mean:.2f}", interval(row.over_dialogues), str(spread.seeds), deviation, seeds
 
 
 def _pair_cells(pair: Pair) -> tuple[str, ...]:
-    found = pair.found
-    p_values = (found.p_bootstrap, found.p_randomisation, found.p_seeds, pair.p_holm)
-    effect = found.effect
+    return f"{pair.a} - {pair.b}", *difference_cells(pair.found, pair.p_holm)
+
+
+def difference_cells(found: Comparison, p_holm: float) -> tuple[str, ...]:
+    """A difference with its interval and p-values, as cells of a table."""
+    effect, p_values = found.effect, (found.p_bootstrap, found.p_randomisation, found.p_seeds, p_holm)
     return (
-        f"{pair.a} - {pair.b}",
         f"{100 * effect.estimate:+.2f}",
         f"{100 * effect.low:+.2f} to {100 * effect.high:+.2f}",
         *("" if p is None else f"{p:.4f}" for p in p_values),
     )
 
 
-def _interval(interval: Interval) -> str:
-    return f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
+def interval(found: Interval) -> str:
+    """An interval in points."""
+    return f"{100 * found.low:.2f} to {100 * found.high:.2f}"

@@ -144,6 +144,21 @@ def fields_exist(subject: RecipeSubject) -> None:
             need(not near, f"{field} names {given!r}, which is not installed. Did you mean {near[:1]}?")
 
 
+def ablations_resolve(subject: RecipeSubject) -> None:
+    """Every ablation that the recipe declares makes a recipe that can be run, and another one than the whole.
+
+    Correct the path or the value; a value of None removes everything below its path, which must be there.
+    """
+    track, sample = subject.tracks()[0].name, subject.samples()[0].name
+    whole = subject.resolve(track, sample).values
+    for name, values in subject.spec.ablations.items():
+        try:
+            without = subject.resolve(track, sample, **values).values
+        except ErcbenchError as error:
+            raise CheckFailed(f"Without {name}: {error}") from error
+        need(dict(without) != dict(whole), f"Without {name} it is the same as with it.")
+
+
 def end_to_end(subject: RecipeSubject) -> None:
     """It trains on a few dialogues of a sample and predicts every test utterance of them.
 
@@ -187,4 +202,6 @@ def stated(subject: RecipeSubject) -> None:
         raise CheckFailed(f"The record has version {written}, the recipe {spec.version}.")
 
 
-CHECKS = checks_of("recipe", parts_resolve, fields_exist, end_to_end, same_seed, record_survives, stated)
+CHECKS = checks_of(
+    "recipe", parts_resolve, fields_exist, ablations_resolve, end_to_end, same_seed, record_survives, stated
+)

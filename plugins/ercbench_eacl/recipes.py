@@ -25,6 +25,28 @@ SAMPLE: dict[str, JsonValue] = {
     "training.epochs": 1,
 }
 
+# What the paper's ablation study takes away, one at a time: label words as anchors, the loss that keeps them apart, the
+# second stage, cross-entropy.
+ABLATIONS: dict[str, dict[str, JsonValue]] = {
+    # Where no anchor is learnt there is nothing to keep apart and nothing to be near to: the linear head decides.
+    "anchors": {
+        "losses.anchor-contrastive.anchors": False,
+        "losses.separation": None,
+        "classifier": None,
+        "classifier.name": "linear-head",
+        "selection.classifier": "linear-head",
+    },
+    "separation": {"losses.separation": None},
+    # Decided by the anchors as stage 1 leaves them.
+    "adaptation": {"classifier": None, "classifier.name": "nearest-anchor"},
+    # The other two in their proportion and at full weight, so that the sum stays as large.
+    "cross-entropy": {
+        "losses.cross-entropy": None,
+        "losses.anchor-contrastive.weight": 1.0,
+        "losses.separation.weight": 0.1,
+    },
+}
+
 EACL = Recipe(
     name="eacl",
     version=VERSION,
@@ -54,15 +76,14 @@ EACL = Recipe(
         "emorynlp-sample": SAMPLE,
         "iemocap-sample": SAMPLE,
     },
+    ablations=ABLATIONS,
 )
 
 
-def _variant(
-    name: str, summary: str, values: dict[str, JsonValue], ranked: bool = True, version: str = VERSION
-) -> Recipe:
+def _variant(name: str, summary: str, values: dict[str, JsonValue], ranked: bool = True) -> Recipe:
     return Recipe(
         name=name,
-        version=version,
+        version=VERSION,
         summary=summary,
         reference=f"Derived from {PAPER}",
         base="eacl",
@@ -71,14 +92,20 @@ def _variant(
     )
 
 
+SHARED = Recipe(
+    name="eacl-shared",
+    version=SHARED_VERSION,
+    summary="EACL with shared context: several times as fast, another encoder function, a row of its own",
+    reference=f"Derived from {PAPER}",
+    base="eacl",
+    values={"encoder.name": "dialogue-shared"},
+    ablations=ABLATIONS,
+)
+
+
 RECIPES = (
     EACL,
-    _variant(
-        "eacl-shared",
-        "EACL with shared context: several times as fast, another encoder function, a row of its own",
-        {"encoder.name": "dialogue-shared"},
-        version=SHARED_VERSION,
-    ),
+    SHARED,
     _variant(
         "eacl-released",
         "As the released code behaves: first token read, epoch chosen on test; a labelled reproduction, never ranked",
@@ -93,23 +120,17 @@ RECIPES = (
     _variant(
         "eacl-no-anchors",
         "Ablation: contrast within the batch only, no separation loss, decided by the linear head",
-        {
-            "losses.anchor-contrastive.anchors": False,
-            "losses.separation": None,
-            "classifier": None,
-            "classifier.name": "linear-head",
-            "selection.classifier": "linear-head",
-        },
+        ABLATIONS["anchors"],
     ),
-    _variant("eacl-no-separation", "Ablation: no separation loss", {"losses.separation": None}),
+    _variant("eacl-no-separation", "Ablation: no separation loss", ABLATIONS["separation"]),
     _variant(
         "eacl-no-adaptation",
         "Ablation: no stage 2, decided by the nearest anchor",
-        {"classifier": None, "classifier.name": "nearest-anchor"},
+        ABLATIONS["adaptation"],
     ),
     _variant(
         "eacl-no-ce",
         "Ablation: no cross-entropy, the other losses at full weight",
-        {"losses.cross-entropy": None, "losses.anchor-contrastive.weight": 1.0, "losses.separation.weight": 0.1},
+        ABLATIONS["cross-entropy"],
     ),
 )

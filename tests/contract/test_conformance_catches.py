@@ -80,7 +80,7 @@ SOUND: dict[str, list[Spec]] = {
     "encoder": [PARTS[1]],
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
     "classifier": [PARTS[5]],
-    "recipe": [recipe()],
+    "recipe": [recipe(ablations={"training": {"losses": None}})],
     "tracker": [part(TrackerSpec, "sound_parts:Tracker")],
 }
 """Specs that pass every check of their kind."""
@@ -182,6 +182,10 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "recipe/fields-exist": [
         (changed(**{"training.epoch": 3}), "training.epoch"), (recipe(for_dataset={"sonud": {}}), "sound"),
     ],
+    "recipe/ablations-resolve": [
+        (recipe(ablations={"pull": {"losses.pull": None}}), "Without pull: "),
+        (recipe(ablations={"sound": {"training.epochs": 1}}), "Without sound it is the same"),
+    ],
     "recipe/end-to-end": [(changed(**{"losses.explodes.weight": 1.0}), "no such luck")],
     "recipe/same-seed": [(changed(**{"encoder.name": "unsteady"}), "predict otherwise")],
     "recipe/record-survives": [(changed(**{"classifier.name": "cannot-restore"}), "was not kept")],
@@ -254,7 +258,8 @@ def test_a_run_that_fails_is_told_once(subject_of: SubjectOf) -> None:
     subject = subject_of(changed(**{"losses.explodes.weight": 1.0}))
     outcomes = {check.name: Case(check, subject).run().outcome for check in CHECKS["recipe"]}
     assert outcomes == {
-        "parts-resolve": "passed", "fields-exist": "passed", "end-to-end": "failed", "same-seed": "skipped",
+        "parts-resolve": "passed", "fields-exist": "passed", "ablations-resolve": "passed", "end-to-end": "failed",
+        "same-seed": "skipped",
         "record-survives": "skipped", "stated": "skipped",
     }  # fmt: skip
 

@@ -35,6 +35,8 @@ HEAVY = (
         ["plugin", "list"],
         ["run", "--help"],
         ["compare", "--help"],
+        ["grid", "--help"],
+        ["ablate", "--help"],
         ["data", "fetch", "--help"],
         ["report", "--help"],
         ["verify", "--help"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from ercbench.cli import COMMANDS, cli, main
 from ercbench.cli.progress import Lines, reporter, written
 from ercbench.errors import DataError
 from ercbench.grid import Plan, Request
-from ercbench.progress import Reporter, Silent
+from ercbench.progress import NOTHING, Reporter, Silent, Whole
 
 
 @pytest.fixture
@@ -95,6 +96,43 @@ def test_plain_lines_say_how_far_and_how_long(
     lines.advance(10, "epoch 1/3", {"total": 3.456})
     lines.advance(40, "epoch 1/3", {"total": 3.456})
     assert capsys.readouterr().err == "eacl on meld\nepoch 1/3: 50 %, 1.0 min left; total 3.46\n"
+
+
+def test_several_runs_are_shown_as_one() -> None:
+    """A line for each, one bar for all, which is full when the last is over though a run did less than was thought."""
+    told: list[tuple[object, ...]] = []
+
+    class Told(Silent):
+        def begin(self, title: str, work: int) -> None:
+            told.append(("begin", title, work))
+
+        def advance(self, work: int, doing: str, figures: Mapping[str, float] = NOTHING) -> None:
+            told.append(("advance", work))
+
+        def say(self, message: str) -> None:
+            told.append(("say", message))
+
+        def end(self) -> None:
+            told.append(("end",))
+
+    whole = Whole(Told(), 2, 30)
+    for about, done in (("loss=a", 10), ("loss=b", 15)):
+        whole.about = about
+        whole.begin("method on talk", done + 2 if about == "loss=b" else done)
+        whole.advance(done, "epoch 1")
+        whole.end()
+    whole.close()
+    assert told == [
+        ("begin", "2 runs", 30),
+        ("say", "Run 1 of 2, loss=a: method on talk"),
+        ("advance", 10),
+        ("say", "Run 2 of 2, loss=b: method on talk"),
+        ("advance", 15),
+        ("advance", 2),
+        ("end",),
+    ]
+    Whole(Told(), 0, 0).close()
+    assert told.count(("end",)) == 1
 
 
 def test_quiet_is_silent() -> None:

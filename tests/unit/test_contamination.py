@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from recorded import Cell, edited, record
 
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
+from ercbench.checkpoint_specs import CheckpointFacts, TrainingData
 from ercbench.checkpoints import locate
 from ercbench.cli import cli
 from ercbench.contamination import contamination, seen
 from ercbench.records import RunRecord, read_record
-from ercbench.specs import CheckpointFacts, TrainingData
 from ercbench.verification import Verifier, verify_folder
 
 CATALOG = load_catalog()

@@ -1,0 +1,100 @@
+"""``ercbench ablate``: a recipe with each of its parts switched off, one at a time, against the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ercbench import statistics
+from ercbench.catalog import Catalog
+from ercbench.comparing import Compared, Pair, row_of
+from ercbench.errors import UnknownName, UsageError
+from ercbench.grid import Request, find_datasets
+from ercbench.specs import DatasetSpec, Recipe, TrackSpec, Values
+from ercbench.systems import Found, Task
+from ercbench.values import merge
+from ercbench.variants import Planned, Variant, dev_of, variant_counts, variant_folder
+
+WHOLE, WITHOUT = "the full method", "without "
+"""What the recipe as it is is called, and what comes before the name of a part that is switched off."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What an ablation came to on one data set: the whole in the first row, and a pair for each part, set against it.
+
+    `dev` is weighted F1 on dev by name of the row, averaged over seeds.
+    """
+
+    compared: Compared
+    dev: Mapping[str, float]
+
+
+def parts_of(catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec) -> dict[str, Values]:
+    """What can be switched off: what the recipe declares; else each of its losses, where there are several.
+
+    Raises:
+        UsageError: there is nothing.
+    """
+    if recipe.ablations:
+        return {name: dict(values) for name, values in recipe.ablations.items()}
+    values, _ = merge(catalog, recipe, track, dataset, {})
+    losses = dict.fromkeys(path.split(".")[1] for path in values if path.startswith("losses."))
+    if len(losses) < 2:
+        raise UsageError(
+            f"There is nothing to switch off. Got {recipe.name!r}, whose losses are: {', '.join(losses) or 'none'}, "
+            "and which declares no ablations. Name another recipe, or declare some: Recipe.ablations."
+        )
+    return {name: {f"losses.{name}": None} for name in losses}
+
+
+def ablation_variants(catalog: Catalog, request: Request, wanted: Sequence[str]) -> dict[str, list[Variant]]:
+    """The whole recipe and one variant for each part, by name of the data set.
+
+    The whole is the recipe's own run: its records are those of ``ercbench run``.
+
+    Args:
+        catalog: where names are looked up.
+        request: with one recipe and a track.
+        wanted: parts; empty for all.
+
+    Raises:
+        UnknownName: a part that the recipe does not have.
+        UsageError: there is nothing to switch off.
+    """
+    recipe, track = catalog.get(Recipe, request.recipes[0]), catalog.get(TrackSpec, str(request.track))
+    found: dict[str, list[Variant]] = {}
+    for dataset in find_datasets(catalog, request.datasets, request.sample):
+        parts = parts_of(catalog, recipe, track, dataset)
+        for name in wanted:
+            if name not in parts:
+                raise UnknownName("part", name, parts, f"Those can be switched off in {recipe.name}.")
+        variants = [Variant(WHOLE, dataset, dict(request.overrides), request.results)]
+        for name in wanted or parts:
+            # What is switched off stays off, whatever --set says of it.
+            asked = {path: value for path, value in request.overrides.items() if path not in parts[name]}
+            folder = variant_folder(request.results, "ablate", recipe.name, [name], asked)
+            variants.append(Variant(f"{WITHOUT}{name}", dataset, {**asked, **parts[name]}, folder))
+        found[dataset.name] = variants
+    return found
+
+
+def ablations(run: Sequence[tuple[Sequence[Planned], Sequence[tuple[Found, ...]]]]) -> list[Ablation]:
+    """Records of the variants, per data set, the whole first -> how they differ; Holm's correction is over all.
+
+    Raises:
+        DataError, RecordError: see `variant_counts`.
+    """
+    counted = [variant_counts(planned, records) for planned, records in run]
+    found = [[statistics.compare(one, counts[0]) for one in counts[1:]] for counts in counted]
+    left = iter(statistics.holm([one.p for pairs in found for one in pairs]))
+    many = sum(map(len, found))
+    results = []
+    for (planned, records), counts, pairs in zip(run, counted, found, strict=True):
+        names = [one.variant.name for one in planned]
+        rows = tuple(row_of(*row) for row in zip(names, records, counts, strict=True))
+        told = tuple(Pair(name, WHOLE, one, next(left), many) for name, one in zip(names[1:], pairs, strict=True))
+        task = Task.of(records[0][0][1])
+        dev = {name: dev_of(one) for name, one in zip(names, records, strict=True)}
+        results.append(Ablation(Compared(task, rows, told), dev))
+    return results

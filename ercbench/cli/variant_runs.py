@@ -1,0 +1,105 @@
+"""What ``ercbench grid`` and ``ercbench ablate`` have in common: what will be run, running it, what it gave."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ercbench.cli.options import INTERRUPTED, request_of
+
+if TYPE_CHECKING:
+    from ercbench.catalog import Catalog
+    from ercbench.cli.tables import Block
+    from ercbench.grid import Request
+    from ercbench.systems import Found
+    from ercbench.variants import Impossible, Planned
+
+MARKDOWN = click.option(
+    "--markdown",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the tables as a page of Markdown too.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, scores as fractions.")
+
+
+def begin(options: dict[str, Any], recipe: str) -> tuple[Catalog, Request]:
+    """Load plugins, read options, download what is to be downloaded; the request has a track."""
+    from ercbench.catalog import load_with_files
+    from ercbench.cli.progress import downloads
+    from ercbench.grid import default_track, fetch_missing
+
+    request = request_of(options, [recipe], options["keep_models"])
+    catalog = load_with_files(options["plugins"])
+    fetch_missing(catalog, request, downloads(_silent(options)))
+    return catalog, replace(request, track=request.track or default_track(catalog))
+
+
+def carry_out(
+    catalog: Catalog, options: dict[str, Any], planned: Sequence[Planned], impossible: Sequence[Impossible]
+) -> list[tuple[Found, ...]] | None:
+    """Say what is planned, and run it -> the records of each; None where nothing is to be run."""
+    from ercbench.cli.progress import reporter
+    from ercbench.variants import run_variants
+
+    if not _silent(options):
+        _describe(catalog, planned, impossible)
+    if options["dry_run"]:
+        return None
+    try:
+        return run_variants(planned, reporter(_silent(options)))
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The same command goes on after the last finished epoch.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def finish(options: dict[str, Any], title: str, content: object, blocks: Sequence[Block]) -> None:
+    """Print what was found, and write it where that was asked for."""
+    from ercbench.cli.tables import as_markdown, show
+    from ercbench.whole_files import write_atomically
+
+    if options["page"]:
+        write_atomically(options["page"], as_markdown(title, blocks))
+    if options["as_json"]:
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    elif not options["quiet"]:
+        show(blocks)
+        if options["page"]:
+            click.echo(f"Wrote {options['page']}")
+
+
+def reasons(impossible: Sequence[Impossible]) -> list[str]:
+    """A line for each variant that cannot be run."""
+    return [f"- {one.variant.name} on {one.variant.dataset.name}: {' '.join(one.reasons)}" for one in impossible]
+
+
+def _silent(options: dict[str, Any]) -> bool:
+    return bool(options["quiet"] or options["as_json"])
+
+
+def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence[Impossible]) -> None:
+    """What is about to happen, before it does."""
+    from ercbench.cli.run import contaminations
+
+    request = planned[0].request
+    click.echo(f"Track {request.track}, context {request.context}, seeds {', '.join(map(str, request.seeds))}.")
+    for one in planned:
+        plan = one.plan
+        state = f"{plan.cells} to run, {len(plan.done)} done" if plan.cells else "done already"
+        click.echo(f"{one.variant.name} on {one.variant.dataset.name}: {state}; records in {plan.results}")
+        for remark in one.remarks:
+            click.echo(f"  Note: {remark}")
+    if impossible:
+        click.echo("\n".join(["Left out, because it cannot be run:", *reasons(impossible)]))
+    seen = [line for one in planned for prepared, _ in one.plan.groups for line in contaminations(catalog, prepared)]
+    for line in dict.fromkeys(seen):
+        click.echo(line)
+    left, done = (sum(counts) for counts in zip(*((p.plan.cells, len(p.plan.done)) for p in planned), strict=True))
+    click.echo(f"{left} to run, {done} done." if left else "Everything is done.")

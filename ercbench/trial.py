@@ -1,0 +1,125 @@
+"""Tries the parts of a prepared run on a few training utterances, so that what does not go together is known at once.
+
+Nothing is trained and nothing is kept. Specs cannot tell all that a part needs: whether a loss reads label vectors, and
+whether an encoder makes logits, depends on their settings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+import numpy as np
+import torch
+
+from ercbench import classifying, encoding, training
+from ercbench.catalog import load_target
+from ercbench.config import Part
+from ercbench.devices import Device
+from ercbench.errors import ErcbenchError, Problems
+from ercbench.ports import Classifier, FittedModel
+from ercbench.preparing import Prepared
+from ercbench.progress import Silent
+from ercbench.resume import Unfinished
+from ercbench.runner import Cell
+from ercbench.specs import ClassifierSpec
+from ercbench.types import EncodedBatch, FloatArray, Representation, Tokens
+
+LABELS, OF_EACH = 3, 2
+"""Labels that are tried, and training utterances of each: a contrast needs a pair."""
+
+
+def attempt(prepared: Prepared, device: Device) -> list[str]:
+    """Prepared -> remarks: encode a few training utterances, compute the losses, fit and ask both classifiers.
+
+    A remark is about what works and decides nothing: a classifier that reads what no loss trains.
+
+    Raises:
+        ErcbenchError: what a part has to say against the others; `Problems` for several.
+
+    Before: preparing.py. After: runner.py.
+    """
+    small = replace(prepared, tokens={**prepared.tokens, "train": _few(prepared)})
+    with TemporaryDirectory(prefix="ercbench-trial-") as folder:
+        cell = Cell(small, 0, device, Silent(), Unfinished(Path(folder) / "trial"))
+        if cell.fitted:
+            few = small.tokens["train"]
+            encoding.fit(small.encoder, cast(FittedModel, cell.model), few, len(few))
+        train = cell.encode("train", "trying")
+        batch = _encoded(cell) if prepared.config.losses else None
+        errors = [error for one in _attempts(cell, batch, train) for error in _objections(one)]
+    if errors:
+        raise errors[0] if len(errors) == 1 else Problems(errors)
+    return [] if batch is None else list(_remarks(cell, batch, train))
+
+
+def _attempts(cell: Cell, batch: EncodedBatch | None, train: Representation) -> Iterator[Callable[[], object]]:
+    """What a run will ask of its parts; of the classifier that chooses the epoch only where there are epochs."""
+    config = cell.prepared.config
+    if batch is not None:
+        yield from (partial(loss, batch) for loss in cell.objective.losses.values())
+    yield partial(_scores, cell, config.classifier, train)
+    if config.training.epochs and config.selection_classifier.spec.name != config.classifier.spec.name:
+        yield partial(_scores, cell, config.selection_classifier, train)
+
+
+def _remarks(cell: Cell, batch: EncodedBatch, train: Representation) -> Iterator[str]:
+    """Classifiers that are not fitted, and read something that has no gradient from any loss."""
+    config = cell.prepared.config
+    total = torch.stack([loss(batch).total for loss in cell.objective.losses.values()]).sum()
+    made = {name: found for name in ("logits", "vectors") if (found := getattr(batch, name)) is not None}
+    gradients = torch.autograd.grad(total, list(made.values()), allow_unused=True)
+    untrained = [name for name, gradient in zip(made, gradients, strict=True) if gradient is None]
+    asked = {config.classifier.spec.name: ("classifier.name", config.classifier)}
+    asked.setdefault(config.selection_classifier.spec.name, ("selection.classifier", config.selection_classifier))
+    for path, part in asked.values():
+        for name in untrained if not part.spec.needs_training else ():
+            noise = np.random.default_rng(0).normal(size=getattr(train, name).shape).astype(np.float32)
+            other = replace(train, **{name: noise})
+            if not np.array_equal(_scores(cell, part, train), _scores(cell, part, other)):
+                yield f"{path}: {part.spec.name} decides by {name}, which no loss trains."
+
+
+def _objections(attempt: Callable[[], object]) -> list[ErcbenchError]:
+    """What is said against an attempt."""
+    try:
+        attempt()
+    except Problems as problems:
+        return list(problems.errors)
+    except ErcbenchError as error:
+        return [error]
+    return []
+
+
+def _few(prepared: Prepared) -> list[Tokens]:
+    """The shortest training utterances of some labels, in their order."""
+    tokens, gold = prepared.tokens["train"], prepared.gold["train"]
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for place in sorted(range(len(tokens)), key=lambda place: len(tokens[place].input_ids)):
+        label = gold[tokens[place].uid]
+        if (label in found or len(found) < LABELS) and len(found[label]) < OF_EACH:
+            found[label].append(place)
+    return [tokens[place] for place in sorted(place for places in found.values() for place in places)]
+
+
+def _encoded(cell: Cell) -> EncodedBatch:
+    """One training batch as the losses are given it."""
+    encoder, tokens = cell.prepared.encoder, cell.prepared.tokens["train"]
+    plan = encoder.plan(tokens, len(tokens), 0)
+    [batch, *_] = encoding.batches(encoder, tokens, plan, cell.prepared.gold["train"])
+    cell.model.train()
+    with cell.device.autocast():
+        return training.in_float32(cell.model(cell.device.move(batch)))
+
+
+def _scores(cell: Cell, part: Part[ClassifierSpec], train: Representation) -> FloatArray:
+    """Fit a classifier, and ask its first state about the same utterances without their labels: (N, C)."""
+    classifier: Classifier = load_target(part.spec.target)(part.settings, cell.prepared.corpus.labels)
+    given = train if part.spec.needs_training else None
+    first, *_ = classifying.fit(classifier, given, cell.current_prototypes(), 0)
+    return cell.predict(first, replace(train, labels=None)).scores
