@@ -270,7 +270,7 @@ def test_a_path_outside_the_sections_is_refused(path: str) -> None:
     with pytest.raises(ErcbenchError) as caught:
         resolve(catalog(recipe()), "method", "short", "talk", {path: 3})
     assert f"{path} is no setting. It is set by: --set." in str(caught.value)
-    assert "renderer, encoder, losses, classifier, selection, context, training" in str(caught.value)
+    assert "renderer, encoder, losses, curriculum, classifier, selection, context, training" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_an_unknown_schema_version_is_refused(tmp_path: Path, version: object) -
     """A record of a newer ercbench is not guessed at; the message says which versions are meant."""
     path = written(tmp_path, {**record_data(), "schema_version": version, "a_field_of_the_future": 1})
     with pytest.raises(
-        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3. Update"
+        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3, 4. Update"
     ):
         records.read_record(path)
 
