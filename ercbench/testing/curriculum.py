@@ -40,9 +40,8 @@ def rows_of(subset: object, train: Representation) -> list[int]:
     rows, there = np.asarray(subset.rows), len(train.uids)
     need(rows.ndim == 1 and rows.dtype.kind in "iu", f"The rows are no list of indices. Got {rows.dtype} {rows.shape}.")
     need(len(rows), "It chose nothing.")
-    need(
-        rows.min() >= 0 and rows.max() < there, f"Of {there} utterances it chose row {rows.min()} and row {rows.max()}."
-    )
+    low, high = rows.min(), rows.max()
+    need(low >= 0 and high < there, f"Of {there} utterances it chose row {low} and row {high}.")
     need(len(np.unique(rows)) == len(rows), "It chose an utterance twice.")
     known = subset.difficulty is None or math.isfinite(subset.difficulty)
     need(known, f"The difficulty is not finite. Got {subset.difficulty}.")

@@ -172,10 +172,9 @@ class Curriculum:
     def choose(self, epoch: int, epochs: int, train: Representation, seed: int) -> Subset:
         """The first share of them."""
         far = self.distances(train)
-        rows = np.argsort(far + 1e-6 * np.random.default_rng(seed).random(len(far)))[
-            : self.many(epoch, epochs, len(far))
-        ]
-        return Subset(rows, float(far[rows].mean()))
+        order = np.argsort(far + 1e-6 * np.random.default_rng(seed).random(len(far)))
+        rows = order[: self.many(epoch, epochs, len(far))]
+        return Subset(rows, float(far[rows].sum() / max(len(rows), 1)))
 
     def distances(self, train: Representation) -> Any:
         """(N,)."""

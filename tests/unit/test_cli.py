@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from ercbench import grid
 from ercbench.cli import COMMANDS, cli, main
-from ercbench.cli.progress import Lines, reporter, written
+from ercbench.cli.progress import Bar, Lines, reporter, written
 from ercbench.errors import DataError
 from ercbench.grid import Plan, Request
 from ercbench.progress import Reporter, Silent
@@ -95,6 +95,28 @@ def test_plain_lines_say_how_far_and_how_long(
     lines.advance(10, "epoch 1/3", {"total": 3.456})
     lines.advance(40, "epoch 1/3", {"total": 3.456})
     assert capsys.readouterr().err == "eacl on meld\nepoch 1/3: 50 %, 1.0 min left; total 3.46\n"
+
+
+def test_the_time_left_follows_when_less_is_to_be_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line counts with the whole as it is now, and a bar is as long; a bar that is full says so."""
+    now = iter([0.0, 60.0])
+    monkeypatch.setattr("ercbench.cli.progress.time.monotonic", lambda: next(now))
+    lines = Lines()
+    lines.begin("spcl on meld", 200)
+    lines.adjust(-100)
+    lines.advance(50, "epoch 1/3")
+    assert capsys.readouterr().err == "spcl on meld\nepoch 1/3: 50 %, 1.0 min left; \n"
+    monkeypatch.undo()
+    bar = Bar()
+    bar.begin("spcl on meld", 200)
+    bar.adjust(-150)
+    bar.adjust(10)
+    bar.advance(60, "epoch 1/3")
+    [task] = bar._progress.tasks
+    assert (task.total, task.completed, task.finished) == (60, 60, True)
+    bar.end()
 
 
 def test_quiet_is_silent() -> None:
