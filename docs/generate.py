@@ -161,6 +161,7 @@ KINDS = {
     "renderer": "A renderer",
     "encoder": "An encoder",
     "loss": "A loss",
+    "curriculum": "A curriculum",
     "classifier": "A classifier",
     "recipe": "A recipe",
     "tracker": "A tracker",

@@ -21,7 +21,7 @@ from ercbench.specs import PartSpec, Recipe, TrackSpec
 
 DATASET = "meld"
 """Values are told as they are for this one; those for others stand below."""
-SECTIONS = ("renderer", "encoder", "losses", "classifier", "selection", "context", "training")
+SECTIONS = ("renderer", "encoder", "losses", "curriculum", "classifier", "selection", "context", "training")
 
 
 def pages(marker: str, records: Sequence[RunRecord]) -> dict[str, str]:
@@ -80,6 +80,7 @@ def _parts(config: Config) -> str:
     """What it is made of, and how each part differs from its paper."""
     named: list[tuple[str, PartSpec]] = [("renderer", config.renderer.spec), ("encoder", config.encoder.spec)]
     named += [("loss", loss.part.spec) for loss in config.losses.values()]
+    named += [("curriculum", config.curriculum.spec)] if config.curriculum else []
     named += [("classifier", config.classifier.spec)]
     rows = [
         [kind, f"`{spec.name}`", escape(spec.summary), escape(spec.reference or "none"), escape(_differs(spec))]
@@ -119,6 +120,7 @@ def _descriptions(config: Config) -> dict[str, str]:
         "selection": type(config.selection),
         "context": type(config.context),
         "training": type(config.training),
+        **({"curriculum": type(config.curriculum.settings)} if config.curriculum else {}),
         **{f"losses.{name}": type(loss.part.settings) for name, loss in config.losses.items()},
     }
     found = {

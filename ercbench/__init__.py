@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Candidate,
         Classifier,
         ColumnReader,
+        Curriculum,
         Encoder,
         EncoderModel,
         FittedModel,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ercbench.records import RunRecord
     from ercbench.specs import (
         ClassifierSpec,
+        CurriculumSpec,
         DatasetSpec,
         EncoderSpec,
         LossSpec,
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         Reading,
         Representation,
         Split,
+        Subset,
         Tokens,
         Utterance,
     )
@@ -91,6 +94,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "ClassifierSpec",
     "ColumnReader",
     "Corpus",
+    "Curriculum",
+    "CurriculumSpec",
     "DataError",
     "DatasetSpec",
     "Dialogue",
@@ -133,6 +138,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Split",
     "SplitCounts",
     "SplitFile",
+    "Subset",
     "Tokens",
     "TrackSpec",
     "TrackerSpec",

@@ -117,7 +117,7 @@ class Catalog:
 def _kind(spec_type: type[Spec]) -> str:
     """What a spec of this type describes, in one word."""
     plural = next(plural for plural, kind in KINDS.items() if issubclass(spec_type, kind))
-    return plural.removesuffix("s").replace("losse", "loss")
+    return {"losses": "loss", "curricula": "curriculum"}.get(plural, plural.removesuffix("s"))
 
 
 def load_target(target: str, install: str = "") -> Any:

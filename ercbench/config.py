@@ -19,6 +19,7 @@ from ercbench.context import PROTOCOL, Context, apply_protocol, shows_no_later_t
 from ercbench.errors import BadSetting, ErcbenchError, Problems
 from ercbench.specs import (
     ClassifierSpec,
+    CurriculumSpec,
     DatasetSpec,
     EncoderSpec,
     LossSpec,
@@ -30,7 +31,7 @@ from ercbench.specs import (
     Values,
 )
 from ercbench.types import ContextProtocol
-from ercbench.untrained import faults, forget_track, leave_untrained
+from ercbench.untrained import faults, forget_track, leave_untrained, nothing_to_choose_for
 from ercbench.values import merge, nest
 
 DEFAULT = "default"
@@ -97,7 +98,8 @@ class WeightedLoss:
 class Config:
     """Everything that decides what a run computes, but for its seed.
 
-    `values` holds every value by dotted path, defaults included; `origins` says where each came from.
+    `values` holds every value by dotted path, defaults included; `origins` says where each came from. Without a
+    `curriculum` every epoch is trained on all of train.
     """
 
     recipe: Recipe
@@ -106,6 +108,7 @@ class Config:
     renderer: Part[RendererSpec]
     encoder: Part[EncoderSpec]
     losses: Mapping[str, WeightedLoss]
+    curriculum: Part[CurriculumSpec] | None
     classifier: Part[ClassifierSpec]
     selection_classifier: Part[ClassifierSpec]
     selection: Selection
@@ -181,6 +184,10 @@ class _Checker:
         renderer = self.part(RendererSpec, "renderer")
         encoder = self.part(EncoderSpec, "encoder")
         losses = {name: self.loss(name) for name in names}
+        wanted = any(path.startswith("curriculum.") for path in self.values)
+        curriculum = self.part(CurriculumSpec, "curriculum") if wanted else None
+        if curriculum and not names:
+            self.errors.append(nothing_to_choose_for(curriculum.spec))
         classifier = self.part(ClassifierSpec, "classifier")
         if encoder and classifier:
             self.errors += faults(encoder.spec, classifier.spec, names, self.catalog.all(ClassifierSpec))
@@ -193,8 +200,8 @@ class _Checker:
             raise self.errors[0] if len(self.errors) == 1 else Problems(self.errors)
         assert renderer and encoder and classifier and chooser and selection and context and training  # noqa: PT018
         return Config(
-            recipe, track, dataset, renderer, encoder, {k: v for k, v in losses.items() if v}, classifier, chooser,
-            selection, context, training, dict(sorted(self.complete.items())),
+            recipe, track, dataset, renderer, encoder, {k: v for k, v in losses.items() if v}, curriculum, classifier,
+            chooser, selection, context, training, dict(sorted(self.complete.items())),
             {path: self.origins.get(path, DEFAULT) for path in sorted(self.complete)}, dict(overrides),
         )  # fmt: skip
 
@@ -306,7 +313,7 @@ class _Checker:
 
     def check_paths(self) -> None:
         """Every path given must belong to a section."""
-        sections = ("renderer", "encoder", "losses", "classifier", "selection", "context", "training")
+        sections = ("renderer", "encoder", "losses", "curriculum", "classifier", "selection", "context", "training")
         for path in self.values:
             section, _, rest = path.partition(".")
             if section not in sections or not rest or (section == "losses" and "." not in rest):

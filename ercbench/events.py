@@ -59,6 +59,8 @@ class EpochInfo:
         seconds: of training, without the scoring after it.
         utterances_per_second: while training.
         resumed: it was finished by an earlier process, from which this one took over.
+        utterances: trained on, where a curriculum chose them; None for all of train.
+        difficulty: their mean, as the curriculum measures it; None where none does.
     """
 
     epoch: int
@@ -67,3 +69,5 @@ class EpochInfo:
     seconds: float
     utterances_per_second: float
     resumed: bool
+    utterances: int | None = None
+    difficulty: float | None = None

@@ -22,6 +22,7 @@ from ercbench.checkpoint_specs import CheckpointFacts
 from ercbench.events import EpochInfo, RunInfo
 from ercbench.specs import (
     ClassifierSpec,
+    CurriculumSpec,
     DatasetSpec,
     EncoderSpec,
     LossSpec,
@@ -127,6 +128,24 @@ def ercbench_losses() -> Sequence[LossSpec]:  # type: ignore[empty-body]
                     summary="Cross-entropy that counts easy utterances less",
                     target="ercbench_focal.loss:FocalLoss",
                     reference="Lin et al. 2017, equation 4",
+                ),
+            ]
+    """
+
+
+@hookspec
+def ercbench_curricula() -> Sequence[CurriculumSpec]:  # type: ignore[empty-body]
+    """Curricula: which utterances of train each epoch is trained on. Since API level 1.
+
+    Example::
+
+        @hookimpl
+        def ercbench_curricula():
+            return [
+                CurriculumSpec(
+                    name="rare-first",
+                    summary="Rare emotions before frequent ones",
+                    target="ercbench_rare.curriculum:RareFirst",
                 ),
             ]
     """

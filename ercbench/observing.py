@@ -130,6 +130,10 @@ class Observed:
         """Handed on."""
         self._reporter.advance(work, doing, figures)
 
+    def adjust(self, work: int) -> None:
+        """Handed on."""
+        self._reporter.adjust(work)
+
     def say(self, message: str) -> None:
         """Handed on."""
         self._reporter.say(message)
@@ -154,7 +158,8 @@ class Observed:
         """An epoch is trained and scored. The score that chooses the epoch is not told, it may be one on test."""
         losses = MappingProxyType(dict(epoch.losses))
         speed = epoch.seconds, epoch.utterances_per_second
-        told = EpochInfo(epoch.epoch, losses, epoch.dev_weighted_f1, *speed, resumed)
+        chosen = epoch.utterances, epoch.difficulty
+        told = EpochInfo(epoch.epoch, losses, epoch.dev_weighted_f1, *speed, resumed, *chosen)
         self._tell("ercbench_epoch_finished", {"epoch": told})
 
     def run_finished(self, record: RunRecord) -> None:

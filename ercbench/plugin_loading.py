@@ -33,6 +33,7 @@ from ercbench.errors import PluginError, UsageError
 from ercbench.local_plugins import LocalFile, load_files
 from ercbench.specs import (
     ClassifierSpec,
+    CurriculumSpec,
     DatasetSpec,
     EncoderSpec,
     LossSpec,
@@ -54,6 +55,7 @@ KINDS: dict[str, type[Spec]] = {
     "renderers": RendererSpec,
     "encoders": EncoderSpec,
     "losses": LossSpec,
+    "curricula": CurriculumSpec,
     "classifiers": ClassifierSpec,
     "checkpoints": CheckpointFacts,
     "tracks": TrackSpec,

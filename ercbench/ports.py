@@ -1,8 +1,8 @@
 """What a plugin's parts must be able to do. A part satisfies a protocol by having its methods; it inherits nothing.
 
 `Importer` is called once, before any run. In the order in which a run calls them: `Reader` or `ColumnReader`,
-`Renderer`, `Encoder` and `EncoderModel` or `FittedModel`, `Loss`, `Classifier` and `Candidate`. How each is built
-stands in the matching spec in ``specs.py``.
+`Renderer`, `Encoder` and `EncoderModel` or `FittedModel`, `Curriculum`, `Loss`, `Classifier` and `Candidate`. How each
+is built stands in the matching spec in ``specs.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ercbench.types import (
     Prototypes,
     Reading,
     Representation,
+    Subset,
     Tokens,
 )
 
@@ -72,7 +73,7 @@ class Encoder(Protocol):
         """Indices of `tokens` in batches of at most `batch_size`, each index once.
 
         Args:
-            tokens: the split.
+            tokens: the split, or the part of it that an epoch is trained on.
             batch_size: utterances per batch.
             seed: shuffles for training; None asks for one fixed order.
         """
@@ -124,6 +125,23 @@ class FittedModel(EncoderModel, Protocol):
 
     def fit(self, batches: Iterable[Batch]) -> None:
         """Batches of the training split, without labels, in the order of the split. Called once, before any other."""
+        ...
+
+
+class Curriculum(Protocol):
+    """Decides which utterances of the training split each epoch is trained on."""
+
+    def choose(self, epoch: int, epochs: int, train: Representation, seed: int) -> Subset:
+        """Representation (labelled) -> Subset. Called before every epoch.
+
+        The answer depends on the arguments alone, so that a run that was interrupted chooses as an undisturbed one.
+
+        Args:
+            epoch: the one that begins, from 1.
+            epochs: of the whole run.
+            train: the training split, encoded by the model as it is.
+            seed: of whatever is drawn at random; another one in every epoch.
+        """
         ...
 
 

@@ -70,13 +70,14 @@ class Prepared:
 
     @property
     def work(self) -> int:
-        """Work of a whole run; an utterance encoded is one unit."""
+        """Work of a whole run that trains on all of train in every epoch; an utterance encoded is one unit."""
         train, dev, test = (len(self.tokens[split]) for split in SPLITS)
         epochs, selection = self.config.training.epochs, self.config.selection
         watched = dev + (test if selection.seal_test or selection.split == "test" else 0)
         fitted = train if self.config.classifier.spec.needs_training else 0
+        chosen_from = train if self.config.curriculum else 0
         at_end = (0 if epochs else dev) + (0 if epochs and watched > dev else test)
-        return epochs * (TRAINING_COST * train + watched) + fitted + at_end
+        return epochs * (chosen_from + TRAINING_COST * train + watched) + fitted + at_end
 
     @property
     def dev_slices(self) -> dict[str, frozenset[str]]:
@@ -100,7 +101,7 @@ class Prepared:
 
     @property
     def steps(self) -> int:
-        """Training steps of a whole run, as the first epoch's plan has them."""
+        """Training steps of a whole run, as the first epoch's plan has them; fewer where a curriculum chooses."""
         plan = self.encoder.plan(self.tokens["train"], self.config.training.batch_size, 0)
         return self.config.training.epochs * len(plan)
 
@@ -157,6 +158,7 @@ def _check_code(config: Config) -> None:
     """Import the code of every part, so that what is missing is known before anything is trained."""
     specs: list[PartSpec] = [config.renderer.spec, config.encoder.spec, config.classifier.spec]
     specs += [config.selection_classifier.spec, *(loss.part.spec for loss in config.losses.values())]
+    specs += [config.curriculum.spec] if config.curriculum else []
     errors: list[ErcbenchError] = []
     for target in dict.fromkeys(spec.target for spec in specs):
         try:

@@ -27,6 +27,10 @@ class Reporter(Protocol):
         """`work` more units are done; `doing` and `figures` say what is going on."""
         ...
 
+    def adjust(self, work: int) -> None:
+        """The whole run will take `work` units more than was said, or fewer where that is negative."""
+        ...
+
     def say(self, message: str) -> None:
         """Something worth a line of its own."""
         ...
@@ -55,6 +59,9 @@ class Silent:
         """Ignored."""
 
     def advance(self, work: int, doing: str, figures: Mapping[str, float] = NOTHING) -> None:
+        """Ignored."""
+
+    def adjust(self, work: int) -> None:
         """Ignored."""
 
     def say(self, message: str) -> None:
@@ -99,6 +106,11 @@ class Whole(Silent):
         """Some of a run is done."""
         self._left -= work
         self._reporter.advance(work, doing, figures)
+
+    def adjust(self, work: int) -> None:
+        """A run takes more or less than was said, and so do all of them."""
+        self._left += work
+        self._reporter.adjust(work)
 
     def say(self, message: str) -> None:
         """A line."""

@@ -14,7 +14,16 @@ from pydantic import JsonValue
 from ercbench.catalog import Catalog, Entry
 from ercbench.config import Config
 from ercbench.records import Environment, PluginIdentity
-from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, TrackSpec
+from ercbench.specs import (
+    ClassifierSpec,
+    CurriculumSpec,
+    DatasetSpec,
+    EncoderSpec,
+    LossSpec,
+    Recipe,
+    RendererSpec,
+    TrackSpec,
+)
 
 if TYPE_CHECKING:
     from ercbench.devices import Device
@@ -75,6 +84,7 @@ def plugins(catalog: Catalog, config: Config) -> list[PluginIdentity]:
         catalog.entry(RendererSpec, config.renderer.spec.name),
         catalog.entry(EncoderSpec, config.encoder.spec.name),
         *(catalog.entry(LossSpec, loss.name) for loss in config.losses.values()),
+        *([catalog.entry(CurriculumSpec, config.curriculum.spec.name)] if config.curriculum else []),
         catalog.entry(ClassifierSpec, config.classifier.spec.name),
         catalog.entry(ClassifierSpec, config.selection_classifier.spec.name),
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SCHEMA_VERSION = 3
-"""2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors."""
+SCHEMA_VERSION = 4
+"""2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors.
+4: what a curriculum chose for an epoch."""
 
 
 def readable(version: object) -> bool:
@@ -34,7 +35,12 @@ def _from_2(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "schema_version": 3}
 
 
-_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
+def _from_3(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 3 -> 4. Earlier runs trained every epoch on all of train."""
+    return {**data, "schema_version": 4}
+
+
+_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
 """Schema version to what makes the next one of it."""
 READABLE = (*_UPGRADES, SCHEMA_VERSION)
 """The schema versions that this ercbench reads."""

@@ -154,6 +154,12 @@ class EpochRecord(_Frozen):
     dev_weighted_f1: Fraction = Field(description="after the epoch")
     seconds: Seconds = Field(description="of training, without the scoring after it")
     utterances_per_second: Annotated[float, Field(ge=0)] = Field(description="while training")
+    utterances: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="trained on, as a curriculum chose them; null: all of train"
+    )
+    difficulty: float | None = Field(
+        None, description="their mean, as the curriculum measures it; null where none does"
+    )
 
 
 class FileBeside(_Frozen):

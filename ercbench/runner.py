@@ -7,7 +7,7 @@ everything has been predicted, unless the recipe says that it chooses on test.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -17,22 +17,23 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from ercbench import classifying, encoding, models, prediction_files, records, scoring, training
+from ercbench import choosing, classifying, encoding, models, prediction_files, records, scoring, training
 from ercbench.catalog import load_target
+from ercbench.choosing import TrainingSplit
 from ercbench.config import Config, Part
 from ercbench.devices import Device
 from ercbench.gold import Gold
 from ercbench.own import described
-from ercbench.ports import Candidate, Classifier, EncoderModel, FittedModel, Loss
+from ercbench.ports import Candidate, Classifier, Curriculum, EncoderModel, FittedModel, Loss
 from ercbench.preparing import Clock, Prepared
 from ercbench.progress import Reporter
 from ercbench.provenance import command, environment, plugins
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
 from ercbench.selection import choose
-from ercbench.specs import ClassifierSpec, LossSpec
+from ercbench.specs import ClassifierSpec, CurriculumSpec, LossSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
-from ercbench.types import Batch, Predictions, Prototypes, Representation, Scores, Split
+from ercbench.types import Predictions, Prototypes, Representation, Scores, Split, Subset
 from ercbench.whole_files import sha256_of
 
 
@@ -113,19 +114,6 @@ def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
     return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}{files}-seed-{seed}"
 
 
-class _Source:
-    """The training split, with its labels."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.prepared = prepared
-        self.utterances = len(prepared.tokens["train"])
-
-    def batches(self, seed: int) -> Iterable[Batch]:
-        encoder, tokens = self.prepared.encoder, self.prepared.tokens["train"]
-        plan = encoder.plan(tokens, self.prepared.config.training.batch_size, seed)
-        return encoding.batches(encoder, tokens, plan, self.prepared.gold["train"])
-
-
 class Cell:
     """The model of one run, and what the stages do with it."""
 
@@ -141,6 +129,7 @@ class Cell:
         losses = {name: (loss.weight, self.loss(loss.part)) for name, loss in config.losses.items()}
         self.objective = Objective(losses).to(device.torch_device)
         self.fitted = config.encoder.spec.fitted
+        self.curriculum: Curriculum | None = _build(config.curriculum, labels) if config.curriculum else None
         self.selector: Classifier = _build(config.selection_classifier, labels)
         self.before = self.current_prototypes()
         self.best: tuple[float, dict[Split, Representation]] | None = None
@@ -160,9 +149,22 @@ class Cell:
         if self.fitted:
             model, size = cast(FittedModel, self.model), self.prepared.config.training.batch_size
             encoding.fit(self.prepared.encoder, model, self.prepared.tokens["train"], size)
-        around = Surroundings(self.device, self.seed, self.unfinished, self.reporter)
+        choose = self.choose if self.curriculum else None
+        around = Surroundings(self.device, self.seed, self.unfinished, self.reporter, choose)
         settings = self.prepared.config.training
-        return training.train(self.model, self.objective, _Source(self.prepared), settings, self.evaluate, around)
+        return training.train(self.model, self.objective, self.split(), settings, self.evaluate, around)
+
+    def split(self, subset: Subset | None = None) -> TrainingSplit:
+        """The training split, or a part of it, to be trained on."""
+        prepared, size = self.prepared, self.prepared.config.training.batch_size
+        return TrainingSplit(prepared.encoder, prepared.tokens["train"], prepared.gold["train"], size, subset)
+
+    def choose(self, epoch: int) -> TrainingSplit:
+        """What the curriculum chooses for an epoch, from train as the model encodes it now."""
+        assert self.curriculum
+        epochs, seed = self.prepared.config.training.epochs, derive_seed(self.seed, f"curriculum {epoch}")
+        train = self.encode("train", "choosing utterances")
+        return self.split(choosing.choose(self.curriculum, epoch, epochs, train, seed))
 
     def evaluate(self, epoch: int) -> tuple[float, float]:
         """The dev score of the model as it is, and the score that chooses the epoch."""
@@ -269,9 +271,8 @@ class Cell:
         return self.revealed
 
 
-def _build(part: Part[ClassifierSpec], labels: object) -> Classifier:
-    classifier: Classifier = load_target(part.spec.target)(part.settings, labels)
-    return classifier
+def _build(part: Part[ClassifierSpec] | Part[CurriculumSpec], labels: object) -> Any:
+    return load_target(part.spec.target)(part.settings, labels)
 
 
 def _cosines(prototypes: Prototypes) -> list[list[float]]:

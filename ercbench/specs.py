@@ -115,7 +115,7 @@ class DatasetSpec(Spec):
         labels: in class order.
         files: per split, the known file names, most usual first; the first that exists is read.
         expected: per split, what the files must contain; empty where nothing is known.
-        bundled: ``"package:folder"`` of a data set that comes inside a package; None for one the user brings.
+        bundled: ``"package:folder"`` of a data set that comes in a package; None for one the user brings.
         slices: parts of a split that this data set is scored on beside `GENERAL_SLICES`: name to a regular expression
             that is searched for in a dialogue's own key.
         sample: name of the small corpus that stands in for this one under ``--sample``.
@@ -230,6 +230,10 @@ class LossSpec(PartSpec):
     variant: str = ""
 
 
+class CurriculumSpec(PartSpec):
+    """Built as ``target(settings, labels)``; satisfies `ports.Curriculum`."""
+
+
 class ClassifierSpec(PartSpec):
     """Built as ``target(settings, labels)``; satisfies `ports.Classifier`.
 
@@ -304,9 +308,9 @@ class Recipe(Spec):
         differs: how it differs from that paper; empty where there is no difference, or no paper.
         base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
             ``losses.separation`` removes everything below that path.
-        values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``classifier.*``, ``selection.*``,
-            ``context.*``, ``training.*``. ``config.py`` says what the last three hold. ``context.protocol`` is the
-            task's: no recipe or track sets it. A recipe without losses is not trained, whatever the track's epochs.
+        values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``curriculum.*``, ``classifier.*``,
+            ``selection.*``, ``context.*``, ``training.*``. ``config.py`` says what the last three hold. No recipe or
+            track sets ``context.protocol``, the task's. Without losses nothing is trained, whatever the track's epochs.
         for_track: values for one track, by its name.
         for_dataset: values for one data set, by its name or its family; the name counts more.
         ablations: what ``ercbench ablate`` switches off, one at a time: the values that do it, by the name of the part.

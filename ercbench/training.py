@@ -53,14 +53,24 @@ class Source(Protocol):
         ...
 
 
+class Chosen(Source, Protocol):
+    """The part of the training split that a curriculum chose for an epoch."""
+
+    difficulty: float | None
+
+
 @dataclass(frozen=True)
 class Surroundings:
-    """What a training run needs beside the model: where, from which seed, kept where, watched by whom."""
+    """What a training run needs beside the model: where, from which seed, kept where, watched by whom.
+
+    `choose` gives what an epoch is trained on; without, each is trained on the whole split.
+    """
 
     device: Device
     seed: int
     unfinished: Unfinished
     reporter: Reporter
+    choose: Callable[[int], Chosen] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,27 +115,32 @@ def train(
     state = _State(model, objective, optimizer)
     saved = around.unfinished.load()
     epochs: tuple[Epoch, ...] = ()
+    pace = _Pace(around, source.utterances, settings.epochs)
     if saved:
         state.restore(saved.last)
         epochs = saved.epochs
         around.reporter.say(f"Resuming after epoch {len(epochs)} of {settings.epochs}.")
-        around.reporter.advance(len(epochs) * source.utterances * TRAINING_COST, "resuming")
+        pace.resume(epochs)
         for earlier in epochs:
             around.reporter.epoch_finished(earlier, resumed=True)
     prepared = around.device.prepare(optimizer)
     for number in range(len(epochs) + 1, settings.epochs + 1):
-        epoch = _train_epoch(number, model, objective, prepared, (source, settings, around))
+        chosen = around.choose(number) if around.choose else None
+        pace.expect(number, chosen.utterances if chosen else None)
+        epoch = _train_epoch(number, model, objective, prepared, (chosen or source, settings, around))
+        if chosen:
+            epoch = replace(epoch, utterances=chosen.utterances, difficulty=chosen.difficulty)
         dev_score, selection_score = evaluate(number)
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
         best = all(selection_score > earlier.selection_score for earlier in epochs)
         epochs = (*epochs, epoch)
         around.unfinished.save(epochs, state.tensors(), state.weights() if best else None)
-        around.reporter.say(_summary(epoch, settings.epochs))
+        around.reporter.say(_summary(epoch, settings.epochs, source.utterances))
         around.reporter.epoch_finished(epoch)
     last_prototypes = _prototypes(model)
     state.choose(around.unfinished.best())
-    chosen = max(epochs, key=lambda epoch: epoch.selection_score).epoch  # max keeps the first of equals
-    return Trained(epochs, chosen, saved.resumed_after if saved else (), last_prototypes)
+    best_epoch = max(epochs, key=lambda epoch: epoch.selection_score).epoch  # max keeps the first of equals
+    return Trained(epochs, best_epoch, saved.resumed_after if saved else (), last_prototypes)
 
 
 def _prototypes(model: EncoderModel) -> Tensor | None:
@@ -133,6 +148,34 @@ def _prototypes(model: EncoderModel) -> Tensor | None:
     model.eval()
     with torch.no_grad():
         return model.prototypes()
+
+
+class _Pace:
+    """Keeps the reporter's idea of the whole work right where epochs are trained on parts of the split.
+
+    The epochs to come are taken to be as large as the last one that is known.
+    """
+
+    def __init__(self, around: Surroundings, utterances: int, epochs: int) -> None:
+        self._reporter, self._epochs = around.reporter, epochs
+        self._all = self._expected = utterances
+        self._choosing = utterances if around.choose else 0  # the split is encoded before each epoch
+
+    def expect(self, number: int, utterances: int | None) -> None:
+        """This epoch is trained on so many utterances; None is the whole split."""
+        utterances = self._all if utterances is None else utterances
+        if utterances != self._expected:
+            left = self._epochs - number + 1
+            self._reporter.adjust((utterances - self._expected) * left * TRAINING_COST)
+        self._expected = utterances
+
+    def resume(self, epochs: tuple[Epoch, ...]) -> None:
+        """These epochs are done."""
+        done = 0
+        for epoch in epochs:
+            self.expect(epoch.epoch, epoch.utterances)
+            done += self._choosing + self._expected * TRAINING_COST
+        self._reporter.advance(done, "resuming")
 
 
 def _train_epoch(
@@ -234,12 +277,20 @@ def _means(sums: Mapping[str, Tensor], seen: int, epoch: int, step: int) -> dict
     return means
 
 
-def _summary(epoch: Epoch, epochs: int) -> str:
+def _summary(epoch: Epoch, epochs: int, utterances: int) -> str:
     losses = ", ".join(f"{name} {value:.3f}" for name, value in epoch.losses.items())
     return (
         f"epoch {epoch.epoch}/{epochs}: dev weighted F1 {100 * epoch.dev_weighted_f1:.2f}; losses {losses}; "
-        f"{epoch.utterances_per_second:.1f} utterances/s"
+        f"{epoch.utterances_per_second:.1f} utterances/s{_what_was_chosen(epoch, utterances)}"
     )
+
+
+def _what_was_chosen(epoch: Epoch, utterances: int) -> str:
+    """What a curriculum chose, at the end of a line."""
+    if epoch.utterances is None:
+        return ""
+    difficulty = "" if epoch.difficulty is None else f", mean difficulty {epoch.difficulty:.3f}"
+    return f"; trained on {epoch.utterances} of {utterances} utterances{difficulty}"
 
 
 class _State:

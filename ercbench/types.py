@@ -296,6 +296,19 @@ class Representation:
 
 
 @dataclass(frozen=True)
+class Subset:
+    """Which utterances of train an epoch is trained on.
+
+    Attributes:
+        rows: their indices in train, each once, at least one; their order makes no difference.
+        difficulty: their mean difficulty as the curriculum measures it, None where it measures none.
+    """
+
+    rows: IntArray
+    difficulty: float | None = None
+
+
+@dataclass(frozen=True)
 class Prototypes:
     """`vectors` (C, D), float32; row i is label i."""
 
@@ -354,7 +367,8 @@ class Scores:
 class Epoch:
     """One finished epoch of training: mean losses, scores as fractions, time in seconds.
 
-    `selection_score` is what chooses the epoch: the dev score, unless the recipe selects on test.
+    `selection_score` is what chooses the epoch: the dev score, unless the recipe selects on test. `utterances` were
+    trained on, of the mean `difficulty`, where a curriculum chose them; both are None where it was all of train.
     """
 
     epoch: int
@@ -363,6 +377,8 @@ class Epoch:
     selection_score: float
     seconds: float
     utterances_per_second: float
+    utterances: int | None = None
+    difficulty: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ercbench.errors import BadSetting
-from ercbench.specs import ClassifierSpec, EncoderSpec, Values
+from ercbench.specs import ClassifierSpec, CurriculumSpec, EncoderSpec, Values
 
 EPOCHS = "training.epochs"
 NO_LOSSES = "no losses"
@@ -35,6 +35,14 @@ def forget_track(values: Values, origins: dict[str, str], prefix: str) -> None:
     """Remove what a track says below a prefix, in place: of encoders it speaks of pre-trained ones."""
     for path in [path for path in values if path.startswith(f"{prefix}.") and origins[path].startswith("track ")]:
         del values[path], origins[path]
+
+
+def nothing_to_choose_for(curriculum: CurriculumSpec) -> BadSetting:
+    """What is wrong with a curriculum in a recipe without losses."""
+    return BadSetting(
+        "A curriculum has no effect in a recipe without losses, which is not trained. Got curriculum.name="
+        f"{curriculum.name}. Remove it (--set curriculum=null), or give the recipe a loss: --set losses.NAME.weight=1"
+    )
 
 
 def faults(

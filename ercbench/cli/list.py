@@ -9,7 +9,10 @@ import click
 
 from ercbench.cli.options import plugin_files
 
-KINDS = ("datasets", "renderers", "encoders", "losses", "classifiers", "checkpoints", "tracks", "recipes", "trackers")
+KINDS = (
+    "datasets", "renderers", "encoders", "losses", "curricula", "classifiers", "checkpoints", "tracks", "recipes",
+    "trackers",
+)  # fmt: skip
 
 
 @click.command("list")

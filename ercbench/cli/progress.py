@@ -60,12 +60,18 @@ class Bar(Silent):
         )
         self._console.print(f"[bold]{escape(title)}[/bold]")
         self._progress.start()
+        self._work = work
         self._task = self._progress.add_task("starting", total=work, figures="")
 
     def advance(self, work: int, doing: str, figures: Mapping[str, float] = NOTHING) -> None:
         """Move the bar."""
         shown = {"figures": written(figures)} if figures else {}
         self._progress.update(self._task, advance=work, description=escape(doing), **shown)  # type: ignore[arg-type]
+
+    def adjust(self, work: int) -> None:
+        """Make the bar longer or shorter."""
+        self._work += work
+        self._progress.update(self._task, total=self._work)
 
     def say(self, message: str) -> None:
         """Print a line above the bar."""
@@ -96,6 +102,10 @@ class Lines(Silent):
         self._next = now + LINE_EVERY
         left = (now - self._begun) * (self._work - self._done) / self._done
         self.say(f"{doing}: {100 * self._done / self._work:.0f} %, {left / 60:.1f} min left; {written(figures)}")
+
+    def adjust(self, work: int) -> None:
+        """Count with another whole."""
+        self._work += work
 
     def say(self, message: str) -> None:
         """Print a line."""

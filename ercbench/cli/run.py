@@ -71,9 +71,10 @@ def _describe(catalog: Catalog, plan: Plan, request: Request) -> None:
     for prepared, seeds in plan.groups:
         sizes = ", ".join(f"{split} {len(tokens)}" for split, tokens in prepared.tokens.items())
         origin = f"{prepared.checkpoint.name} ({prepared.checkpoint.origin})" if prepared.checkpoint else "no weights"
+        steps = f"{'at most ' if prepared.config.curriculum else ''}{prepared.steps} steps"
         click.echo(
             f"{prepared.config.recipe.name} on {prepared.config.dataset.name}: utterances {sizes}; encoder {origin}; "
-            f"{prepared.config.training.epochs} epochs, {prepared.steps} steps; seeds {', '.join(map(str, seeds))}"
+            f"{prepared.config.training.epochs} epochs, {steps}; seeds {', '.join(map(str, seeds))}"
         )
         for sentence in contaminations(catalog, prepared):
             click.echo(sentence)

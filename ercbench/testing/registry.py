@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, Spec, TrackerSpec
-from ercbench.testing import classifier, dataset, encoder, loss, plugin, recipe, renderer, tracker
+from ercbench.specs import (
+    ClassifierSpec,
+    CurriculumSpec,
+    DatasetSpec,
+    EncoderSpec,
+    LossSpec,
+    Recipe,
+    RendererSpec,
+    Spec,
+    TrackerSpec,
+)
+from ercbench.testing import classifier, curriculum, dataset, encoder, loss, plugin, recipe, renderer, tracker
 from ercbench.testing.checks import Check
 
 SUBJECTS: Mapping[type[Spec], type[Any]] = {
@@ -14,6 +24,7 @@ SUBJECTS: Mapping[type[Spec], type[Any]] = {
     RendererSpec: renderer.RendererSubject,
     EncoderSpec: encoder.EncoderSubject,
     LossSpec: loss.LossSubject,
+    CurriculumSpec: curriculum.CurriculumSubject,
     ClassifierSpec: classifier.ClassifierSubject,
     Recipe: recipe.RecipeSubject,
     TrackerSpec: tracker.TrackerSubject,
@@ -26,6 +37,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "renderer": renderer.CHECKS,
     "encoder": encoder.CHECKS,
     "loss": loss.CHECKS,
+    "curriculum": curriculum.CHECKS,
     "classifier": classifier.CHECKS,
     "recipe": recipe.CHECKS,
     "tracker": tracker.CHECKS,

@@ -1,8 +1,9 @@
 """The stock plugin: data sets and their readers, the sample corpora, tracks, trackers, and parts of no one method.
 
 Reading order: ``datasets.py`` and ``readers/``, ``checkpoints.py``, ``tracks.py``, ``renderers.py``, ``floors.py``,
-``tfidf.py``, ``transformer.py``, ``losses.py``, ``metric.py``, ``classifiers.py``, ``logistic.py``, ``recipes.py``,
-which makes baselines of them, and ``trackers/``. What can be set stands in ``settings.py`` and ``metric_settings.py``.
+``tfidf.py``, ``transformer.py``, ``losses.py``, ``spcl.py``, ``metric.py``, ``centroids.py``, ``curricula.py``,
+``classifiers.py``, ``logistic.py``, ``recipes.py``, which makes baselines of them, and ``trackers/``. What can be set
+stands in ``settings.py`` and ``metric_settings.py``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from ercbench import (
     CheckpointFacts,
     ClassifierSpec,
+    CurriculumSpec,
     DatasetSpec,
     EncoderSpec,
     LossSpec,
@@ -51,15 +53,23 @@ def ercbench_encoders() -> Sequence[EncoderSpec]:
 
 @hookimpl
 def ercbench_losses() -> Sequence[LossSpec]:
-    """Cross-entropy and its variants, supervised contrast, and any loss of pytorch-metric-learning."""
+    """Cross-entropy and its variants, supervised and prototypical contrast, any loss of pytorch-metric-learning."""
     from ercbench_stock.parts import LOSSES
 
     return LOSSES
 
 
 @hookimpl
+def ercbench_curricula() -> Sequence[CurriculumSpec]:
+    """From easy to hard."""
+    from ercbench_stock.parts import CURRICULA
+
+    return CURRICULA
+
+
+@hookimpl
 def ercbench_classifiers() -> Sequence[ClassifierSpec]:
-    """The linear head that was trained beside the representation, logistic regression, and the floors."""
+    """The linear head trained beside the representation, class means, logistic regression, and the floors."""
     from ercbench_stock.parts import CLASSIFIERS
 
     return CLASSIFIERS
@@ -83,7 +93,7 @@ def ercbench_tracks() -> Sequence[TrackSpec]:
 
 @hookimpl
 def ercbench_recipes() -> Sequence[Recipe]:
-    """Baselines: floors, TF-IDF, frozen encoders, cross-entropy and its variants, supervised contrast."""
+    """Baselines: floors, TF-IDF, frozen encoders, cross-entropy and its variants, supervised contrast, SPCL."""
     from ercbench_stock.recipes import RECIPES
 
     return RECIPES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ercbench import ClassifierSpec, EncoderSpec, LossSpec, RendererSpec
+from ercbench import ClassifierSpec, CurriculumSpec, EncoderSpec, LossSpec, RendererSpec
 from ercbench_stock import metric_settings, settings
 
 RENDERERS = (
@@ -78,12 +78,30 @@ LOSSES = (
         reference="Khosla et al., NeurIPS 2020, arXiv 2004.11362, equation 2",
     ),
     LossSpec(
+        name="spcl",
+        summary="Supervised contrastive loss over a batch and a prototype per class, drawn from pools of past vectors",
+        target="ercbench_stock.spcl:SpclLoss",
+        settings=settings.SpclSettings,
+        reference="Song et al., EMNLP 2022, arXiv 2210.08713",
+        memory=True,
+    ),
+    LossSpec(
         name="pml",
         summary="Any loss of pytorch-metric-learning over the vectors of a batch: losses.NAME=pml:CLASS",
         target="ercbench_stock.metric:MetricLoss",
         settings=metric_settings.MetricSettings,
         reference="Musgrave et al., PyTorch Metric Learning, arXiv 2008.09164",
         variant="class_name",
+    ),
+)
+
+CURRICULA = (
+    CurriculumSpec(
+        name="difficulty",
+        summary="From utterances near the mean of their class to those far from it, half of train in every epoch",
+        target="ercbench_stock.curricula:Difficulty",
+        settings=settings.DifficultySettings,
+        reference="Song et al., EMNLP 2022, arXiv 2210.08713",
     ),
 )
 
@@ -94,6 +112,13 @@ CLASSIFIERS = (
         target="ercbench_stock.classifiers:LinearHead",
         settings=settings.LinearHeadSettings,
         needs_training=False,
+    ),
+    ClassifierSpec(
+        name="nearest-centroid",
+        summary="The class whose mean vector over train is the most similar by cosine",
+        target="ercbench_stock.classifiers:NearestCentroid",
+        settings=settings.NearestCentroidSettings,
+        reference="Song et al., EMNLP 2022, arXiv 2210.08713",
     ),
     ClassifierSpec(
         name="logistic-regression",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ercbench import Settings
 
@@ -45,6 +45,9 @@ class TransformerSettings(Settings):
         "first", description="h is the last state of the first token, the mean over tokens, or that of the last mask"
     )
     head: bool = Field(True, description="a linear head on h makes logits")
+    detach_head: bool = Field(
+        False, description="the head learns from h and h nothing from the head; another loss must train the encoder"
+    )
     dropout: Rate = Field(0.1, description="on h before the linear head")
     attention_dropout: Rate | None = Field(None, description="None keeps the checkpoint's own rate")
 
@@ -71,6 +74,33 @@ class SupConSettings(Settings):
     """The supervised contrastive loss."""
 
     temperature: Positive = Field(0.1, description="tau")
+
+
+class SpclSettings(Settings):
+    """The supervised prototypical contrastive loss."""
+
+    temperature: Positive = Field(0.05, description="tau")
+    pool_size: Count = Field(256, description="past vectors kept per class")
+    support_size: Count = Field(64, description="vectors drawn from a pool for the prototype of its class")
+    least: Annotated[float, Field(ge=0)] = Field(0.3, description="utterances with no more than this loss do not count")
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> SpclSettings:
+        if self.support_size > self.pool_size:
+            raise ValueError(f"support_size must be at most pool_size, which is {self.pool_size}")
+        return self
+
+
+class DifficultySettings(Settings):
+    """The curriculum from easy to hard has nothing to set."""
+
+
+class NearestCentroidSettings(Settings):
+    """The nearest class mean."""
+
+    temperature: Positive = Field(
+        0.05, description="divides the similarities; it changes probabilities and no decision"
+    )
 
 
 class LinearHeadSettings(Settings):

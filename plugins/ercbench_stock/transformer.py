@@ -110,7 +110,7 @@ class TransformerModel(nn.Module):
 
     def __init__(self, settings: TransformerSettings, backbone: nn.Module, classes: int) -> None:
         super().__init__()
-        self.mean = settings.read == "mean"
+        self.mean, self.detach_head = settings.read == "mean", settings.detach_head
         self.backbone = backbone
         self.dimension = int(backbone.config.hidden_size)  # type: ignore[union-attr, arg-type]
         linear = nn.Linear(self.dimension, classes) if settings.head else None
@@ -121,7 +121,8 @@ class TransformerModel(nn.Module):
         inputs = dict(batch.inputs)
         rows, positions = inputs.pop("row"), inputs.pop("position")  # (B,)
         hidden = self._mean(inputs) if self.mean else states_at(self.backbone, inputs, rows, positions)  # (B, H)
-        logits = None if self.head is None else self.head(hidden)  # (B, C)
+        seen = hidden.detach() if self.detach_head else hidden
+        logits = None if self.head is None else self.head(seen)  # (B, C)
         return EncodedBatch(batch.uids, hidden, hidden, logits, labels=batch.labels)
 
     def prototypes(self) -> Tensor | None:

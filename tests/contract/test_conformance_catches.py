@@ -13,6 +13,7 @@ import pytest
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
 from ercbench.specs import (
     ClassifierSpec,
+    CurriculumSpec,
     DatasetSpec,
     EncoderSpec,
     LossSpec,
@@ -79,6 +80,7 @@ SOUND: dict[str, list[Spec]] = {
     "renderer": [PARTS[0], part(RendererSpec, "broken_parts:FutureRenderer", later_turns=True)],
     "encoder": [PARTS[1]],
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
+    "curriculum": [part(CurriculumSpec, "sound_parts:Curriculum")],
     "classifier": [PARTS[5]],
     "recipe": [recipe(ablations={"training": {"losses": None}})],
     "tracker": [part(TrackerSpec, "sound_parts:Tracker")],
@@ -108,6 +110,11 @@ def encoder(name: str) -> EncoderSpec:
 def renderer(name: str, **fields: Any) -> RendererSpec:
     """A broken renderer."""
     return part(RendererSpec, f"broken_parts:{name}", **fields)  # type: ignore[no-any-return]
+
+
+def curriculum(name: str) -> CurriculumSpec:
+    """A broken curriculum."""
+    return part(CurriculumSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
 
 
 def classifier(name: str) -> ClassifierSpec:
@@ -170,6 +177,13 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
         (loss("RemembersSilently"), "does not say so"), (loss("RemembersInClass", memory=True), "older one"),
         (loss("RemembersOutsideState", memory=True), "state_dict"),
     ],
+    "curriculum/rows": [(curriculum("CountsFromOne"), "Of 48 utterances"), (curriculum("Repeats"), "twice")],
+    "curriculum/few-utterances": [(curriculum("RoundsDown"), "chose nothing")],
+    "curriculum/absent-class": [(curriculum("NeedsEveryClass"), "ZeroDivisionError")],
+    "curriculum/equal-vectors": [(curriculum("DividesByNorm"), "not finite")],
+    "curriculum/same-seed": [(curriculum("UnseededChoice"), "Asked twice")],
+    "curriculum/taken-up-again": [(curriculum("WithoutRepeats"), "epochs before")],
+    "curriculum/inputs-kept": [(curriculum("CentresInPlace"), "changed vectors")],
     "classifier/not-fitted": [(classifier("GuessesUnfitted"), "did not refuse")],
     "classifier/one-row-per-uid": [(classifier("AnswersOnce"), "have shape")],
     "classifier/permutation": [(classifier("LooksAtNeighbours"), "another order")],

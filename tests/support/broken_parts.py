@@ -26,6 +26,7 @@ from ercbench import (
     Reading,
     Representation,
     Settings,
+    Subset,
     Tokens,
     hookimpl,
     parse_rows,
@@ -403,6 +404,83 @@ class Explodes(sound.Loss):
     def entropy(self, batch: EncodedBatch) -> Tensor:
         """A scalar."""
         raise ValueError("no such luck")
+
+
+# ------------------------------------------------------------------------------------------------- curricula
+
+
+class CountsFromOne(sound.Curriculum):
+    """Rows from 1 to N."""
+
+    def choose(self, epoch: int, epochs: int, train: Representation, seed: int) -> Subset:
+        """The last is not there."""
+        return Subset(super().choose(epochs, epochs, train, seed).rows + 1)
+
+
+class Repeats(sound.Curriculum):
+    """Some twice."""
+
+    def choose(self, epoch: int, epochs: int, train: Representation, seed: int) -> Subset:
+        """Drawn with repetition."""
+        return Subset(np.random.default_rng(seed).integers(0, len(train.uids), len(train.uids)))
+
+
+class RoundsDown(sound.Curriculum):
+    """A share of few is none."""
+
+    def many(self, epoch: int, epochs: int, there: int) -> int:
+        """How many an epoch gets."""
+        return there * epoch // epochs
+
+
+class NeedsEveryClass(sound.Curriculum):
+    """Divides by the size of each class."""
+
+    def distances(self, train: Representation) -> Any:
+        """(N,)."""
+        assert train.labels is not None
+        sizes = [int((train.labels == label.index).sum()) for label in self.labels]
+        return super().distances(train) + sum(1 / size for size in sizes)
+
+
+class DividesByNorm(sound.Curriculum):
+    """Of zeros there is no direction."""
+
+    def distances(self, train: Representation) -> Any:
+        """(N,)."""
+        with np.errstate(invalid="ignore"):
+            return (train.vectors / np.linalg.norm(train.vectors, axis=1, keepdims=True))[:, 0]
+
+
+class UnseededChoice(sound.Curriculum):
+    """Draws from a generator of its own."""
+
+    def distances(self, train: Representation) -> Any:
+        """(N,)."""
+        return np.array([random.random() for _ in train.uids])
+
+
+class WithoutRepeats(sound.Curriculum):
+    """Chooses what it has not chosen before."""
+
+    def __init__(self, settings: object, labels: Any) -> None:
+        super().__init__(settings, labels)
+        self.before: set[int] = set()
+
+    def choose(self, epoch: int, epochs: int, train: Representation, seed: int) -> Subset:
+        """The rest."""
+        found = [row for row in super().choose(epoch, epochs, train, seed).rows.tolist() if row not in self.before]
+        self.before.update(found)
+        return Subset(np.array(found))
+
+
+class CentresInPlace(sound.Curriculum):
+    """Changes what it is given."""
+
+    def distances(self, train: Representation) -> Any:
+        """(N,)."""
+        train.vectors[:] -= train.vectors.mean(axis=0)
+        return super().distances(train)
 
 
 # ------------------------------------------------------------------------------------------------- classifiers

@@ -28,6 +28,7 @@ from ercbench import (
     Row,
     RunInfo,
     RunRecord,
+    Subset,
     Tokens,
     group_rows,
     hookimpl,
@@ -160,6 +161,28 @@ class RememberingLoss(Loss):
         """A scalar."""
         self.mean = 0.9 * self.mean + 0.1 * batch.vectors.detach().float().mean(0)
         return super().entropy(batch) + (batch.vectors.float() - self.mean).square().mean()
+
+
+class Curriculum:
+    """The utterances nearest to zero, more of them in every epoch."""
+
+    def __init__(self, settings: object, labels: LabelSet) -> None:
+        self.labels = labels
+
+    def choose(self, epoch: int, epochs: int, train: Representation, seed: int) -> Subset:
+        """The first share of them."""
+        far = self.distances(train)
+        order = np.argsort(far + 1e-6 * np.random.default_rng(seed).random(len(far)))
+        rows = order[: self.many(epoch, epochs, len(far))]
+        return Subset(rows, float(far[rows].sum() / max(len(rows), 1)))
+
+    def distances(self, train: Representation) -> Any:
+        """(N,)."""
+        return np.linalg.norm(train.vectors, axis=1)
+
+    def many(self, epoch: int, epochs: int, there: int) -> int:
+        """How many an epoch gets."""
+        return max(1, there * epoch // epochs)
 
 
 class Tracker:

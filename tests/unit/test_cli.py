@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from ercbench import grid
 from ercbench.cli import COMMANDS, cli, main
-from ercbench.cli.progress import Lines, reporter, written
+from ercbench.cli.progress import Bar, Lines, reporter, written
 from ercbench.errors import DataError
 from ercbench.grid import Plan, Request
 from ercbench.progress import NOTHING, Reporter, Silent, Whole
@@ -133,6 +133,28 @@ def test_several_runs_are_shown_as_one() -> None:
     ]
     Whole(Told(), 0, 0).close()
     assert told.count(("end",)) == 1
+
+
+def test_the_time_left_follows_when_less_is_to_be_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line counts with the whole as it is now, and a bar is as long; a bar that is full says so."""
+    now = iter([0.0, 60.0])
+    monkeypatch.setattr("ercbench.cli.progress.time.monotonic", lambda: next(now))
+    lines = Lines()
+    lines.begin("spcl on meld", 200)
+    lines.adjust(-100)
+    lines.advance(50, "epoch 1/3")
+    assert capsys.readouterr().err == "spcl on meld\nepoch 1/3: 50 %, 1.0 min left; \n"
+    monkeypatch.undo()
+    bar = Bar()
+    bar.begin("spcl on meld", 200)
+    bar.adjust(-150)
+    bar.adjust(10)
+    bar.advance(60, "epoch 1/3")
+    [task] = bar._progress.tasks
+    assert (task.total, task.completed, task.finished) == (60, 60, True)
+    bar.end()
 
 
 def test_quiet_is_silent() -> None:

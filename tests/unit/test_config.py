@@ -14,6 +14,7 @@ from ercbench.config import Config, resolve
 from ercbench.errors import BadSetting, ErcbenchError, PluginError, Problems, UnknownName
 from ercbench.specs import (
     ClassifierSpec,
+    CurriculumSpec,
     DatasetSpec,
     EncoderSpec,
     LossSpec,
@@ -270,7 +271,7 @@ def test_a_path_outside_the_sections_is_refused(path: str) -> None:
     with pytest.raises(ErcbenchError) as caught:
         resolve(catalog(recipe()), "method", "short", "talk", {path: 3})
     assert f"{path} is no setting. It is set by: --set." in str(caught.value)
-    assert "renderer, encoder, losses, classifier, selection, context, training" in str(caught.value)
+    assert "renderer, encoder, losses, curriculum, classifier, selection, context, training" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -427,3 +428,49 @@ def test_a_setting_added_later_does_not_make_a_record_another_run() -> None:
     assert found.differences({**recorded, "training.lr": 1.0, "encoder.gone": 1}) == ["encoder.gone", "training.lr"]
     del recorded["training.lr"]
     assert found.differences(recorded) == ["training.lr"]
+
+
+# ------------------------------------------------------------------------------------------------------------ curricula
+
+
+class PaceSettings(Settings):
+    """Of a curriculum."""
+
+    pace: float = 0.5
+
+
+SLOW = CurriculumSpec(name="slow", summary="", target="toy:Slow", settings=PaceSettings)
+
+
+def test_a_recipe_may_have_a_curriculum() -> None:
+    """Named and set like any part; it is among the values, and without one nothing is said of any."""
+    found = resolved(catalog(SLOW, recipe(values={"curriculum.name": "slow"})), curriculum__pace=0.25)
+    assert found.curriculum is not None
+    assert (found.curriculum.spec, found.curriculum.settings) == (SLOW, PaceSettings(pace=0.25))
+    assert (found.values["curriculum.name"], found.values["curriculum.pace"]) == ("slow", 0.25)
+    plain = resolved(catalog(SLOW, recipe()))
+    assert plain.curriculum is None
+    assert not [path for path in plain.values if path.startswith("curriculum")]
+    assert plain.digest != found.digest
+
+
+def test_a_curriculum_can_be_added_and_removed() -> None:
+    """With ``--set``, or by a derived recipe; without it is the same as if there had never been one."""
+    base, bare = recipe(values={"curriculum.name": "slow", "curriculum.pace": 0.1}), recipe("bare")
+    derived = recipe("derived", base="method", values={"curriculum": None})
+    found = catalog(SLOW, base, bare, derived)
+    assert resolved(found, "derived").curriculum is None
+    removed = resolve(found, "method", "short", "talk", {"curriculum": None})
+    assert dict(removed.values) == dict(resolved(found, "bare", "talk").values)
+    assert resolved(found, "bare", curriculum__name="slow").values == resolved(found, curriculum__pace=0.5).values
+
+
+def test_a_curriculum_that_is_not_acceptable_is_refused() -> None:
+    """An unknown one, a setting it does not have, a value that is not one, and nothing to choose for."""
+    found = catalog(SLOW, recipe(values={"curriculum.name": "slow"}))
+    assert "Unknown curriculum. Got 'slwo'. Did you mean slow?" in refused(found, UnknownName, curriculum__name="slwo")
+    assert "curriculum.speed is no setting" in refused(found, curriculum__speed=1)
+    assert "curriculum.pace: Input should be a valid number" in refused(found, curriculum__pace="fast")
+    message = refused(found, losses__pull=None)
+    assert "no effect in a recipe without losses" in message
+    assert "curriculum.name=slow" in message

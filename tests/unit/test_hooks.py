@@ -66,6 +66,11 @@ def test_hook_losses() -> None:
     assert offered("losses").name == "focal"
 
 
+def test_hook_curricula() -> None:
+    """A curriculum is offered."""
+    assert offered("curricula").name == "rare-first"
+
+
 def test_hook_classifiers() -> None:
     """A classifier is offered."""
     assert offered("classifiers").name == "nearest-mean"

@@ -176,7 +176,7 @@ def test_an_unknown_schema_version_is_refused(tmp_path: Path, version: object) -
     """A record of a newer ercbench is not guessed at; the message says which versions are meant."""
     path = written(tmp_path, {**record_data(), "schema_version": version, "a_field_of_the_future": 1})
     with pytest.raises(
-        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3. Update"
+        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3, 4. Update"
     ):
         records.read_record(path)
 
@@ -394,3 +394,23 @@ def test_sealed_predictions_come_back_as_they_were_written(tmp_path: Path) -> No
     columns = {"epoch 1": ("joy", "neutral"), "state 1": ("neutral", "neutral")}
     path.write_text(prediction_files.format_sealed(("talk/test/0/0", "talk/test/0/1"), columns), encoding="utf-8")
     assert prediction_files.read_sealed(path) == (("talk/test/0/0", "talk/test/0/1"), columns)
+
+
+def test_a_record_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its epochs were trained on all of train, and are otherwise as they were."""
+    record = records.read_record(written(tmp_path, {**record_data(), "schema_version": 3}))
+    assert record.schema_version == records.SCHEMA_VERSION
+    [epoch] = record.training.epochs
+    assert (epoch.utterances, epoch.difficulty, epoch.losses) == (None, None, {"ce": 1.1})
+
+
+@pytest.mark.parametrize(("field", "value"), [("utterances", 0), ("utterances", "many"), ("difficulty", "hard")])
+def test_what_a_curriculum_chose_is_checked(tmp_path: Path, field: str, value: object) -> None:
+    """Both fields come back as they were written; one that is not acceptable is named."""
+    data = record_data()
+    data["training"]["epochs"][0] |= {"utterances": 40, "difficulty": 1 / 3}
+    [epoch] = records.read_record(written(tmp_path, data)).training.epochs
+    assert (epoch.utterances, epoch.difficulty) == (40, 1 / 3)
+    data["training"]["epochs"][0][field] = value
+    with pytest.raises(RecordError, match=rf"training\.epochs\.0\.{field} is not acceptable"):
+        records.read_record(written(tmp_path, data))

@@ -52,6 +52,27 @@ def test_controls_differ_from_eacl_in_losses_and_classifier_alone(track: str, da
     assert {path: alone[path] for path in kept} == {path: eacl[path] for path in kept}
 
 
+@pytest.mark.parametrize("dataset", ["iemocap", "meld", "emorynlp", "meld-sample"])
+def test_spcl_is_trained_like_ce_context_on_mini_and_as_released_on_full(dataset: str) -> None:
+    """The prompt is EACL's on both; on full, batch, rates and epochs are those of the released code's command."""
+    mini, control = (values(name, "mini", dataset) for name in ("spcl", "ce-context"))
+    shared = ("training.", "context.", "renderer.", "selection.")
+    kept = [path for path in control if path.startswith(shared)]
+    kept += ["encoder.checkpoint", "encoder.max_tokens", "encoder.attention_dropout"]
+    assert {path: mini[path] for path in kept} == {path: control[path] for path in kept}
+    full = values("spcl", "full", dataset)
+    released = {"training.epochs": 16, "training.batch_size": 32, "training.encoder_lr": 1e-5, "training.lr": 1e-3}
+    if dataset != "meld-sample":
+        assert {path: full[path] for path in released} == released
+    loss = {"temperature": 0.05, "pool_size": 256, "support_size": 64, "least": 0.3, "weight": 1.0}
+    for found in (mini, full):
+        assert {name: found[f"losses.spcl.{name}"] for name in loss} == loss
+        assert (found["encoder.read"], found["encoder.detach_head"]) == ("mask", True)
+        assert {path for path in found if path.startswith("losses.")} == {
+            "losses.cross-entropy.weight", *(f"losses.spcl.{name}" for name in loss)
+        }  # fmt: skip
+
+
 @pytest.mark.parametrize("track", ["mini", "full"])
 @pytest.mark.parametrize("name", UNTRAINED)
 def test_what_is_not_trained_has_no_epochs_on_any_track(name: str, track: str) -> None:

@@ -123,3 +123,21 @@ def test_without_a_head_there_are_no_logits_and_nothing_random(encoder: Callable
     one, other = (model.state_dict() for model in models)
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert one.keys() == other.keys() == {f"backbone.{name}" for name in models[0].backbone.state_dict()}
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_detached_head_does_not_change_the_encoder(
+    encoder: Callable[..., TransformerEncoder], detached: bool
+) -> None:
+    """Cross-entropy of its logits reaches the head alone; a loss on the vectors reaches the encoder as ever."""
+    made = encoder(detach_head=detached)
+    model = made.load()
+    batch = made.collate(encoding.tokenize(made, [PROMPT]))
+    found = model(batch)
+    assert found.logits is not None
+    torch.nn.functional.cross_entropy(found.logits, torch.tensor([1])).backward()
+    assert model.head is not None
+    assert all(parameter.grad is not None for parameter in model.head.parameters())
+    assert any(parameter.grad is not None for parameter in model.backbone.parameters()) == (not detached)
+    model(batch).vectors.sum().backward()
+    assert any(parameter.grad is not None for parameter in model.backbone.parameters())

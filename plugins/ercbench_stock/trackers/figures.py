@@ -14,6 +14,8 @@ def of_epoch(epoch: EpochInfo) -> dict[str, float]:
         **{f"loss/{name}": value for name, value in epoch.losses.items()},
         "train/seconds": epoch.seconds,
         "train/utterances_per_second": epoch.utterances_per_second,
+        **({} if epoch.utterances is None else {"train/utterances": float(epoch.utterances)}),
+        **({} if epoch.difficulty is None else {"train/difficulty": epoch.difficulty}),
     }
 
 
