@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: commands, records, errors, hooks, the conformance kit, a page per method.
+"""Writes docs/reference/ from the code: commands, records, errors, hooks, ports, the conformance kit, every method.
 
 ``python docs/generate.py`` writes the files; with ``--check`` it writes nothing and fails when one of them differs.
 """
@@ -30,10 +30,16 @@ WIDTH = 100
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
-    import methods  # lies beside this file, which is run as a script
+    import interface  # these lie beside this file, which is run as a script
+    import methods
 
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
-    pages["conformance.md"] = conformance()
+    pages |= {
+        "conformance.md": conformance(),
+        "ports.md": interface.interface(MARKER),
+        "api.md": interface.names(MARKER),
+    }
+    pages["../explanation/versions.md"] = versions(interface.since())
     pages["../explanation/performance.md"] = performance()
     pages["../explanation/statistics.md"] = uncertainty()
     records = [found for _, found in read_records(ROOT / "leaderboards")]
@@ -88,6 +94,12 @@ def uncertainty() -> str:
 
     text = (REFERENCE.parent / "explanation" / "statistics.md").read_text(encoding="utf-8")
     return _between(text, "calibration", calibration.tables(_latest()))
+
+
+def versions(levels: str) -> str:
+    """The page on versions, its table of hooks from the code."""
+    text = (REFERENCE.parent / "explanation" / "versions.md").read_text(encoding="utf-8")
+    return _between(text, "hooks", f"\n{levels}\n")
 
 
 def _latest() -> dict[str, Any]:
