@@ -168,7 +168,7 @@ def _helper(name: str) -> list[str]:
     function = getattr(ercbench, name)
     about, arguments = _with_arguments(function)
     rows = [(f"`{argument}`", text) for argument, text in arguments]
-    return [f"### {name}", "", "```python", _signature(name, function), "```", "", about, "",
+    return [f"### {name}", "", "```python", f"def {_signature(name, function)}: ...", "```", "", about, "",
             *_table(("Argument", "Meaning"), rows)]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def test_unknown_public_name_is_an_attribute_error() -> None:
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    """The table of public names has all, and every field of a spec, method and argument on the page of ports a meaning."""
+    """The table of public names has all; every field of a spec and every method on the page of ports has a meaning."""
     names = (REFERENCE / "api.md").read_text(encoding="utf-8")
     assert not [name for name in (*ercbench.__all__, *ercbench.testing.__all__) if f"`{name}`" not in names]
     page = (REFERENCE / "ports.md").read_text(encoding="utf-8")
