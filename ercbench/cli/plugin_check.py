@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +48,14 @@ def check(
       ercbench plugin check eacl --json
     """  # noqa: D301
     from ercbench.errors import PluginError, UsageError
+    from ercbench.testing import check_plugin
 
     if not names and not files:
         raise UsageError("Nothing to check. Name an installed distribution, or a file with --plugin FILE.")
-    given = (names, dict(_pair(text, "--known-failure") for text in known), _settings(assignments), data_dir)
-    results = _results(given, files, quiet=as_json)
+    failures = dict(_pair(text, "--known-failure") for text in known)
+    results = _watched(
+        partial(check_plugin, names, failures, _settings(assignments), data_dir, files=files), quiet=as_json
+    )
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results], indent=2))
     else:
@@ -63,15 +68,13 @@ def check(
         raise PluginError(f"{len(failed)} of {len(results)} checks failed: {', '.join(failed)}.")
 
 
-def _results(given: tuple[Any, ...], files: tuple[Path, ...], quiet: bool) -> list[Result]:
-    """The results of all plugins, with a line of progress."""
+def _watched(run: Callable[..., list[Result]], quiet: bool) -> list[Result]:
+    """The results of a call of `check_plugin`, with a line of progress."""
     from rich.console import Console
-
-    from ercbench.testing import check_plugin
 
     console = Console(stderr=True, quiet=quiet)
     with console.status("Loading") as status:
-        return check_plugin(*given, lambda case: status.update(case.id), files)
+        return run(watch=lambda case: status.update(case.id))
 
 
 def _settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
