@@ -149,6 +149,13 @@ def _signature(name: str, method: Any) -> str:
     return re.sub(r"(: |-> )'([^']*)'", r"\1\2", f"{name}{bare}")
 
 
+def _stub(signature: str) -> str:
+    """A signature as code, in lines of at most 120 characters as the formatter makes them."""
+    line = re.sub(r"= '([^']*)'", r'= "\1"', f"def {signature}: ...")
+    begin, end = line.index("(") + 1, line.rindex(") ->") if ") ->" in line else line.rindex(")")
+    return line if len(line) <= 120 else f"{line[:begin]}\n    {line[begin:end]}\n{line[end:]}"
+
+
 def _method(method: Any) -> str:
     """A method's text on one line, its arguments after it."""
     about, arguments = _with_arguments(method)
@@ -168,7 +175,7 @@ def _helper(name: str) -> list[str]:
     function = getattr(ercbench, name)
     about, arguments = _with_arguments(function)
     rows = [(f"`{argument}`", text) for argument, text in arguments]
-    return [f"### {name}", "", "```python", f"def {_signature(name, function)}: ...", "```", "", about, "",
+    return [f"### {name}", "", "```python", _stub(_signature(name, function)), "```", "", about, "",
             *_table(("Argument", "Meaning"), rows)]  # fmt: skip
 
 
