@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: commands, records, errors, hooks, the conformance kit, a page per method.
+"""Writes docs/reference/ from the code: commands, records, errors, hooks, ports, the conformance kit, every method.
 
 ``python docs/generate.py`` writes the files; with ``--check`` it writes nothing and fails when one of them differs.
 """
@@ -29,12 +29,17 @@ WIDTH = 100
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
-    import calibration  # these three lie beside this file, which is run as a script
+    import calibration  # these four lie beside this file, which is run as a script
+    import interface
     import methods
     import performance
 
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
-    pages["conformance.md"] = conformance()
+    pages |= {"conformance.md": conformance(), "ports.md": interface.interface(MARKER)}
+    pages["api.md"] = interface.names(MARKER)
+    pages["../explanation/versions.md"] = explained("versions", {"hooks": f"
+{interface.since()}
+"})
     pages["../explanation/performance.md"] = explained("performance", performance.contents(ROOT, _latest()))
     pages["../explanation/statistics.md"] = explained("statistics", {"calibration": calibration.tables(_latest())})
     records = [found for _, found in read_records(ROOT / "leaderboards")]

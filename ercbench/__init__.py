@@ -11,6 +11,7 @@ The names below are public: a plugin needs no others. They are imported when the
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +164,15 @@ _HOMES = (
     "encoding", "transformer", "api",
 )  # fmt: skip
 
+_RETIRED: dict[str, tuple[str, str]] = {}
+"""Public names on their way out: the public name to use instead, and the first release without the old one."""
+
 
 def __getattr__(name: str) -> Any:
+    if name in _RETIRED:
+        instead, release = _RETIRED[name]
+        warnings.warn(f"ercbench.{name} goes with ercbench {release}. Use {instead}.", DeprecationWarning, stacklevel=2)
+        name = instead
     if name in __all__:
         for home in _HOMES:
             module = import_module(f"ercbench.{home}")

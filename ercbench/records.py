@@ -135,7 +135,7 @@ class ScoresRecord(_Frozen):
     micro_f1_without_neutral: Fraction = Field(description="micro F1 over all emotions but the neutral one")
     accuracy: Fraction = Field(description="share predicted right")
     per_class: dict[str, ClassScoresRecord] = Field(description="by label key")
-    confusion: list[list[int]] = Field(description="[i][j]: utterances of label i predicted as j")
+    confusion: list[list[int]] = Field(description="in row i and column j the utterances of label i predicted as j")
     slices: dict[str, SliceScoresRecord] = Field({}, description="by name of the slice; empty before schema version 2")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,9 @@ LOOKS = {"passed": "green", "failed": "bold red", "skipped": "dim", "known": "ye
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="DIST...")
+@click.argument("names", nargs=-1, metavar="DIST...")
+@click.option("--plugin", "files", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+              help="Check a plugin in a Python file that is not packaged.")  # fmt: skip
 @click.option("--known-failure", "known", multiple=True, metavar="ID=REASON",
               help="A check that is known to fail, and why; it fails the command if it passes.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="KIND/NAME.SETTING=VALUE",
@@ -28,8 +32,8 @@ LOOKS = {"passed": "green", "failed": "bold red", "skipped": "dim", "known": "ye
 @click.option("--failed", "only_failed", is_flag=True, help="Show only what failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
-    names: tuple[str, ...], known: tuple[str, ...], assignments: tuple[str, ...], data_dir: Path | None,
-    only_failed: bool, as_json: bool,
+    names: tuple[str, ...], files: tuple[Path, ...], known: tuple[str, ...], assignments: tuple[str, ...],
+    data_dir: Path | None, only_failed: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Check that installed plugins keep the promises of their parts.
 
@@ -39,12 +43,19 @@ def check(
     \b
     Examples:
       ercbench plugin check my-plugin
+      ercbench plugin check --plugin my_idea.py
       ercbench plugin check my-plugin --known-failure "loss/my-loss/permutation=samples negatives"
       ercbench plugin check eacl --json
     """  # noqa: D301
-    from ercbench.errors import PluginError
+    from ercbench.errors import PluginError, UsageError
+    from ercbench.testing import check_plugin
 
-    results = _results(names, known, assignments, data_dir, quiet=as_json)
+    if not names and not files:
+        raise UsageError("Nothing to check. Name an installed distribution, or a file with --plugin FILE.")
+    failures = dict(_pair(text, "--known-failure") for text in known)
+    results = _watched(
+        partial(check_plugin, names, failures, _settings(assignments), data_dir, files=files), quiet=as_json
+    )
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results], indent=2))
     else:
@@ -57,18 +68,13 @@ def check(
         raise PluginError(f"{len(failed)} of {len(results)} checks failed: {', '.join(failed)}.")
 
 
-def _results(
-    names: tuple[str, ...], known: tuple[str, ...], assignments: tuple[str, ...], data_dir: Path | None, quiet: bool
-) -> list[Result]:
-    """The results of all plugins, with a line of progress."""
+def _watched(run: Callable[..., list[Result]], quiet: bool) -> list[Result]:
+    """The results of a call of `check_plugin`, with a line of progress."""
     from rich.console import Console
 
-    from ercbench.testing import check_plugin
-
-    given = dict(_pair(text, "--known-failure") for text in known), _settings(assignments), data_dir
     console = Console(stderr=True, quiet=quiet)
     with console.status("Loading") as status:
-        return check_plugin(names, *given, lambda case: status.update(case.id))
+        return run(watch=lambda case: status.update(case.id))
 
 
 def _settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -22,6 +22,7 @@ def check_plugin(
     settings: Mapping[str, Mapping[str, JsonValue]] | None = None,
     data_dir: Path | None = None,
     watch: Callable[[Case], None] = lambda _: None,
+    files: Sequence[Path] = (),
 ) -> list[Result]:
     """Run every check that applies to an installed plugin, or to several.
 
@@ -32,17 +33,18 @@ def check_plugin(
         settings: for parts whose defaults cannot be used as they are: values by setting, by ``kind/name``.
         data_dir: folder with one folder per data set; None looks in the usual places.
         watch: told of every case before it is run.
+        files: Python files with a plugin each that is not packaged; they are checked too.
 
     Returns:
         One result per check, in the order of the registry.
 
     Raises:
         UnknownName: no installed plugin has the name.
-        UsageError: a known failure or a setting names nothing that is checked.
+        UsageError: a known failure or a setting names nothing that is checked, or a file cannot be a module.
     """
     known = dict(known_failures or {})
     results = []
-    for case in cases(names, known, settings, data_dir):
+    for case in cases(names, known, settings, data_dir, files):
         watch(case)
         results.append(strict(case.run(), known.get(case.id)))
     return results
@@ -63,12 +65,14 @@ def cases(
     known_failures: Mapping[str, str] | None = None,
     settings: Mapping[str, Mapping[str, JsonValue]] | None = None,
     data_dir: Path | None = None,
+    files: Sequence[Path] = (),
 ) -> list[Case]:
     """Every check of everything that plugins offer, as `check_plugin` runs them."""
-    catalog = load_catalog()
+    catalog = load_catalog(local=files)
     options = Options(dict(settings or {}), data_dir)
     wanted = [names] if isinstance(names, str) else names
-    plugins = dict.fromkeys(plugin for name in wanted for plugin in _plugins(catalog, name))
+    asked = [plugin for name in wanted for plugin in _plugins(catalog, name)]
+    plugins = dict.fromkeys([*asked, *(plugin for plugin in catalog.plugins if plugin.sha256)])
     found = [case for plugin in plugins for case in _cases(plugin, catalog, options)]
     ids = {case.id for case in found}
     parts = {case.id.rpartition("/")[0] for case in found}
@@ -86,7 +90,7 @@ def _plugins(catalog: Catalog, name: str) -> list[Plugin]:
     found = [plugin for plugin in catalog.plugins if wanted in (_canonical(plugin.distribution), plugin.name.lower())]
     if not found:
         known = {label for plugin in catalog.plugins for label in (plugin.distribution, plugin.name)}
-        raise UnknownName("plugin", name, known, "Install it first: pip install FOLDER.")
+        raise UnknownName("plugin", name, known, "Install it first: pip install FOLDER. For one file: --plugin FILE.")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ercbench.catalog import KINDS, Catalog, Plugin, load_target
 from ercbench.errors import PluginError
 from ercbench.specs import DatasetSpec, LossSpec, PartSpec, Spec, TrackerSpec
-from ercbench.testing.checks import checks_of, need
+from ercbench.testing.checks import CheckSkipped, checks_of, need
 
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas", "accelerate", "scipy")
 LIGHT = """
@@ -69,6 +69,8 @@ def light(subject: PluginSubject) -> None:
 
     Import such packages in the modules that a spec's target names, never in those that hold hooks, specs and settings.
     """
+    if subject.plugin.sha256:
+        raise CheckSkipped("It is one file, loaded where it is asked for. In a package this is checked.")
     code = LIGHT.format(name=subject.plugin.name, module=subject.plugin.module, heavy=HEAVY)
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from pathlib import Path
 
+import pytest
+
 import ercbench
+import ercbench.testing
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def _sources(package: str) -> list[Path]:
@@ -25,6 +31,24 @@ def test_all_is_sorted_and_importable() -> None:
 def test_unknown_public_name_is_an_attribute_error() -> None:
     """A name that is not public cannot be had from the package."""
     assert not hasattr(ercbench, "locate")
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """The table of public names has all; every field of a spec and every method on the page of ports has a meaning."""
+    names = (REFERENCE / "api.md").read_text(encoding="utf-8")
+    assert not [name for name in (*ercbench.__all__, *ercbench.testing.__all__) if f"`{name}`" not in names]
+    page = (REFERENCE / "ports.md").read_text(encoding="utf-8")
+    assert not [line for line in page.splitlines() if line.startswith("|") and re.search(r"\|\s*\|$", line)]
+
+
+def test_a_retired_name_works_and_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what took its place, and says so to whoever uses it; it is not among the public names."""
+    monkeypatch.setitem(ercbench._RETIRED, "Vectors", ("Representation", "2.0.0"))
+    message = r"ercbench\.Vectors goes with ercbench 2\.0\.0\. Use Representation"
+    with pytest.warns(DeprecationWarning, match=message) as told:
+        assert ercbench.Vectors is ercbench.Representation  # type: ignore[attr-defined]
+    assert told[0].filename == __file__
+    assert not ercbench._RETIRED.keys() & set(ercbench.__all__) - {"Vectors"}
 
 
 def test_plugins_import_only_public_names() -> None:

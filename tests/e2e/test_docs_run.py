@@ -18,6 +18,7 @@ import click
 import fresh_environment
 import pytest
 import torch
+from pages import anchors, blocks, console, prose, shown, write_files
 
 import ercbench
 from ercbench.catalog import Catalog, load_catalog, load_target
@@ -31,41 +32,10 @@ from ercbench.types import EncodedBatch
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = sorted([*(ROOT / "docs" / "tutorial").glob("*.md"), *(ROOT / "docs" / "how-to").glob("*.md")])
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
 TEST_COMMAND = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt ".[mini,test]" && .venv/bin/pytest'
-
-
-def blocks(path: Path, *languages: str) -> list[str]:
-    """The fenced blocks of a text in one of the languages."""
-    fenced = re.findall(r"^```(\w+)\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [content for language, content in fenced if language in languages]
-
-
-def named_files(path: Path) -> dict[str, str]:
-    """The files that a text shows in full: a line with nothing but the name and a colon, then a block."""
-    named = r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$"
-    return dict(re.findall(named, path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
-
-
-def console(path: Path) -> list[tuple[str, list[str]]]:
-    """Every command of a text's console blocks, with the lines that are shown below it."""
-    found: list[tuple[str, list[str]]] = []
-    for block in blocks(path, "console"):
-        assert block.startswith("$ "), f"{path.name}: a console block begins with a command"
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append((line.removeprefix("$ "), []))
-            else:
-                found[-1][1].append(line)
-    return found
-
-
-def shown(line: str, output: str) -> bool:
-    """Whether the output has a line; one that ends in ``...`` is the beginning of one."""
-    lines = [printed.rstrip() for printed in output.splitlines()]
-    if line.endswith("..."):
-        return any(printed.startswith(line.removesuffix("...").rstrip()) for printed in lines)
-    return line.rstrip() in lines
 
 
 def ercbench_commands() -> Iterator[tuple[str, list[str]]]:
@@ -122,9 +92,7 @@ def test_the_commands_of_a_tutorial_run(path: Path, ercbench_command: Path, mini
     }
     if any(command.startswith("pip ") for command, _ in console(path)):  # what it installs must go again
         environment = fresh_environment.make(tmp_path / "environment").variables
-    for name, content in named_files(path).items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
+    write_files(path, tmp_path)
     for command, lines in console(path):
         done = subprocess.run(
             ["bash", "-c", command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -207,7 +175,7 @@ def test_commands_name_options_and_things_that_exist(plugin: Catalog) -> None:
         recipes = [*parameters.get("recipes", ()), *filter(None, [parameters.get("recipe")])]
         datasets = [*parameters.get("datasets", ()), *filter(None, [parameters.get("dataset")])]
         for recipe in recipes:
-            assert recipe in begun or plugin.get(Recipe, recipe)
+            assert recipe in begun or parameters.get("plugins") or plugin.get(Recipe, recipe)
         for dataset in datasets:
             assert dataset == "all" or is_folder(dataset) or plugin.get(DatasetSpec, dataset)
         if parameters.get("track"):
@@ -217,10 +185,28 @@ def test_commands_name_options_and_things_that_exist(plugin: Catalog) -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
 def test_links_lead_somewhere(path: Path) -> None:
-    """Every relative link of a text names a file of the project."""
-    prose = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", prose) if "://" not in target]
-    assert not [target for target in targets if not (path.parent / target).exists()]
+    """Every relative link of a text names a file of the project, and a heading of it where it names one."""
+    links = [target.partition("#") for target in re.findall(r"\]\(([^)]+)\)", prose(path)) if "://" not in target]
+    targets = [((path.parent / name) if name else path, anchor) for name, _, anchor in links]
+    assert not [target for target, _ in targets if not target.exists()]
+    assert not [f"{target}#{anchor}" for target, anchor in targets if anchor and anchor not in anchors(target)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_of_a_page_stay_within_the_site(path: Path) -> None:
+    """A page links to pages alone; what lies outside docs/ is not on the site."""
+    targets = [target for target in re.findall(r"\]\(([^)#]+)", prose(path)) if "://" not in target]
+    assert not [target for target in targets if not (path.parent / target).resolve().is_relative_to(DOCS)]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """mkdocs.yml names every page but those of single methods, which their index names."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:- |: )([\w/-]+\.md)$", text, re.MULTILINE))
+    index = DOCS / "reference" / "methods" / "index.md"
+    methods = {path for path in PAGES if path.parent == index.parent and path != index}
+    assert named == {path.relative_to(DOCS).as_posix() for path in PAGES if path not in methods}
+    assert {path.name for path in methods} == set(re.findall(r"\]\((\S+\.md)\)", index.read_text(encoding="utf-8")))
 
 
 def test_generated_pages_are_up_to_date() -> None:

@@ -20,6 +20,7 @@ from ercbench.grid import Request
 from ercbench.progress import Silent
 from ercbench.records import RunRecord
 from ercbench.specs import LossSpec
+from ercbench.testing import kit
 
 SOURCE = '''
 from torch import nn
@@ -190,3 +191,26 @@ def test_files_and_trackers_from_python(tiny_checkpoint: Callable[[str], Path], 
         folder = tmp_path / "here" if number == 2 else tmp_path / str(number) / "tracking" / "jsonl"
         lines = (folder / "meld-sample" / "mini" / "mine@1" / "seed-0.jsonl").read_text().splitlines()
         assert json.loads(lines[-1])["figures"]["final/test_weighted_f1"] == record.scores.test.weighted_f1
+
+
+def test_a_file_is_checked_as_a_package_is(file: Path) -> None:
+    """The kit takes a file; what only a package can keep to is skipped with the reason."""
+    results = {case.id: case.run() for case in kit.cases((), files=[file]) if case.check.kind != "recipe"}
+    assert {result.part for result in results.values()} == {"my_loss", "nothing"}
+    assert results["plugin/my_loss/light"].outcome == "skipped"
+    assert [found for found, result in results.items() if result.outcome == "failed"] == ["loss/nothing/scalar"]
+
+
+def test_a_broken_file_fails_the_kit_with_its_reason(file: Path) -> None:
+    """As a broken package does: the check that it loads tells why, and nothing ends in a traceback."""
+    file.write_text("ERCBENCH_API = 1\nimport not_there\n")
+    found = CliRunner().invoke(cli, ["plugin", "check", "--plugin", str(file)])
+    assert isinstance(found.exception, PluginError)
+    assert "No module named 'not_there'" in " ".join(found.output.split())
+
+
+def test_checking_nothing_is_refused() -> None:
+    """Neither a distribution nor a file was named."""
+    found = CliRunner().invoke(cli, ["plugin", "check"])
+    assert isinstance(found.exception, UsageError)
+    assert "--plugin FILE" in str(found.exception)
