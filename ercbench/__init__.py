@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ercbench.api import run
     from ercbench.checkpoints import load_backbone, load_tokenizer, token_ids
+    from ercbench.context import Context
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
     from ercbench.events import EpochInfo, RunInfo
@@ -91,6 +92,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Classifier",
     "ClassifierSpec",
     "ColumnReader",
+    "Context",
     "Corpus",
     "DataError",
     "DatasetSpec",
@@ -154,8 +156,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
 ]
 
 _HOMES = (
-    "types", "events", "hookspecs", "specs", "errors", "ports", "reading", "records", "checkpoints", "encoding",
-    "transformer", "api",
+    "types", "events", "hookspecs", "specs", "context", "errors", "ports", "reading", "records", "checkpoints",
+    "encoding", "transformer", "api",
 )  # fmt: skip
 
 

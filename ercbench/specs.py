@@ -237,11 +237,14 @@ class ClassifierSpec(PartSpec):
         needs_training: False for a classifier that is ready as it is; its `fit` is given None for the training split.
         floor: it looks at no utterance, so that it cannot tell classes apart; a lower bound for those that do.
         sparse: it reads `Representation.sparse` where an encoder makes that, or needs no vectors at all.
+        dialogues: it reads the other utterances of a dialogue; built as ``target(settings, labels, context)``, with
+            the `Context` of the run, which says ``all`` for the turns it reads. It is refused under ``none``.
     """
 
     needs_training: bool = True
     floor: bool = False
     sparse: bool = False
+    dialogues: bool = False
 
 
 class TrackerSpec(Spec):

@@ -79,7 +79,7 @@ SOUND: dict[str, list[Spec]] = {
     "renderer": [PARTS[0], part(RendererSpec, "broken_parts:FutureRenderer", later_turns=True)],
     "encoder": [PARTS[1]],
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
-    "classifier": [PARTS[5]],
+    "classifier": [PARTS[5], part(ClassifierSpec, "sound_parts:DialogueClassifier", dialogues=True)],
     "recipe": [recipe()],
     "tracker": [part(TrackerSpec, "sound_parts:Tracker")],
 }
@@ -110,9 +110,9 @@ def renderer(name: str, **fields: Any) -> RendererSpec:
     return part(RendererSpec, f"broken_parts:{name}", **fields)  # type: ignore[no-any-return]
 
 
-def classifier(name: str) -> ClassifierSpec:
+def classifier(name: str, **fields: Any) -> ClassifierSpec:
     """A broken classifier."""
-    return part(ClassifierSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
+    return part(ClassifierSpec, f"broken_parts:{name}", **fields)  # type: ignore[no-any-return]
 
 
 def tracker(name: str) -> TrackerSpec:
@@ -173,6 +173,13 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "classifier/not-fitted": [(classifier("GuessesUnfitted"), "did not refuse")],
     "classifier/one-row-per-uid": [(classifier("AnswersOnce"), "have shape")],
     "classifier/permutation": [(classifier("LooksAtNeighbours"), "another order")],
+    "classifier/later-turns": [
+        (classifier("ReadsAhead", dialogues=True), "Under past it reads turns after"),
+        (classifier("NeverReadsAhead", dialogues=True), "Under full later turns change no score"),
+        (classifier("ReadsOneTurn", dialogues=True), "earlier turns change no score"),
+        (classifier("LooksAround"), "reads later turns and does not declare"),
+        (classifier("LooksBack"), "reads earlier turns and does not declare"),
+    ],
     "classifier/absent-class": [(classifier("ClassesSeen"), "have shape")],
     "classifier/same-seed": [(classifier("Unseeded"), "scores differ")],
     "classifier/separable": [(classifier("Farthest"), "decided 0 % rightly")],
