@@ -146,16 +146,14 @@ def later_turns(subject: ClassifierSubject) -> None:
     argument, and read the turns before the one that is scored, and under the protocol full those after it.
     """
     train, test = blobs("train", 1), _unlabelled()
-    first, last = (np.array([int(uid.rpartition("/")[2]) == turn for uid in test.uids]) for turn in (0, TURNS - 1))
+    turns = np.array([int(uid.rpartition("/")[2]) for uid in test.uids])
+    first, last = turns == 0, turns == TURNS - 1
     state = subject.fit(train)[-1]
-    before = scored(state, test)
-    for removed in range(1, TURNS):
-        kept = [i for i, uid in enumerate(test.uids) if int(uid.rpartition("/")[2]) < removed]
-        need(
-            np.allclose(scored(state, take(test, kept)), before[kept], atol=NEAR), _READS_LATER[subject.spec.dialogues]
-        )
-        changed = scored(state, _replaced(test, [i for i in range(len(test.uids)) if i not in kept]))
-        need(np.allclose(changed[kept], before[kept], atol=NEAR), _READS_LATER[subject.spec.dialogues])
+    before, found = scored(state, test), _READS_LATER[subject.spec.dialogues]
+    for turn in range(1, TURNS):
+        kept, later = (np.flatnonzero(chosen).tolist() for chosen in (turns < turn, turns >= turn))
+        need(np.allclose(scored(state, take(test, kept)), before[kept], atol=NEAR), found)
+        need(np.allclose(scored(state, _replaced(test, later))[kept], before[kept], atol=NEAR), found)
     told = scored(state, _replaced(test, np.flatnonzero(first).tolist()))
     same = np.allclose(told[~first], before[~first], atol=NEAR)
     if not subject.spec.dialogues:
