@@ -339,7 +339,8 @@ class Recipe(Spec):
             ``context.*``, ``training.*``. ``config.py`` says what the last three hold. ``context.protocol`` is the
             task's: no recipe or track sets it. A recipe without losses is not trained, whatever the track's epochs.
         for_track: values for one track, by its name.
-        for_dataset: values for one data set, by its name or its family; the name counts more.
+        for_dataset: values for one data set, by its name or its family; the name counts more. ``NAME/TRACK`` is for one
+            on one track, and counts more than NAME.
         ranked: whether its records may be ranked on a board.
     """
 

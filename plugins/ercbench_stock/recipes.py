@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from ercbench import Recipe
+from ercbench_stock.dialogue.recipes import DIALOGUE_RECIPES
 
 VERSION = "1"
 LOGISTIC: dict[str, JsonValue] = {"encoder.name": "tfidf", "classifier.name": "logistic-regression"}
@@ -152,4 +153,5 @@ RECIPES = (
         {"losses.cross-entropy.weight": 0.1, "losses.supcon.weight": 0.9, "losses.supcon.temperature": 0.1},
         "One view of each utterance instead of two; both losses are trained at once instead of one after the other.",
     ),
+    *DIALOGUE_RECIPES,
 )

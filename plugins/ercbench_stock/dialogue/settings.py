@@ -45,7 +45,7 @@ class DialogueRnnSettings(DialogueSettings):
 class DagSettings(DialogueSettings):
     """DAG-ERC."""
 
-    width: Count = Field(300, description="of the layers of the graph, and of the hidden layers that decide")
+    width: Count = Field(100, description="of the layers of the graph, and of the hidden layers that decide")
     layers: Count = Field(2, description="layers of the graph, L")
     omega: Count = Field(1, description="turns of the same speaker at which the edges of an utterance end")
     deciding_layers: Count = Field(2, description="hidden layers that decide")

@@ -33,7 +33,7 @@ class State:
 
     def score(self, representation: Representation) -> FloatArray:
         """Representation -> scores (N, C)."""
-        return self.classifier.score(self.arrays, representation)
+        return self.classifier.scores(self.arrays, representation)
 
     def tensors(self) -> Mapping[str, FloatArray]:
         """Parameters, and what features are standardised with."""
@@ -70,7 +70,7 @@ class DialogueClassifier:
         """The same state."""
         return State(self, dict(tensors))
 
-    def score(self, arrays: Mapping[str, FloatArray], representation: Representation) -> FloatArray:
+    def scores(self, arrays: Mapping[str, FloatArray], representation: Representation) -> FloatArray:
         """What a state makes of a split: scores (N, C)."""
         network = self._loaded(arrays)
         features = _scaled(self._read(representation), arrays)
