@@ -82,21 +82,21 @@ class Layer(nn.Module):
     def forward(self, below: Tensor, joined: Tensor, same: Tensor) -> Tensor:
         """States (B, T, W), edges (B, T, T), and where they join turns of one speaker (B, T, T) -> states (B, T, W)."""
         states: list[Tensor] = []
-        parts: list[tuple[Tensor, Tensor, Tensor]] = []
         for i in range(below.shape[1]):
             x = below[:, i]  # (B, W)
-            message = self._message(parts, joined[:, i, :i], same[:, i, :i]) if parts else torch.zeros_like(x)
-            h = self.node(x, message) + self.context(message, x)  # (B, W)
-            states.append(h)
-            parts.append((self.weight(h), self.own(h), self.others(h)))
+            message = self._message(states, joined[:, i, :i], same[:, i, :i]) if states else torch.zeros_like(x)
+            states.append(self.node(x, message) + self.context(message, x))  # (B, W)
         return torch.stack(states, 1)
 
-    def _message(self, parts: list[tuple[Tensor, Tensor, Tensor]], joined: Tensor, same: Tensor) -> Tensor:
-        """What each earlier turn has to give, and the edges (B, i) to them -> the message (B, W)."""
-        weight, own, others = (torch.stack(part, 1) for part in zip(*parts, strict=True))  # (B, i, 1 or W)
-        alpha = weight[:, :, 0].masked_fill(~joined, -torch.inf).softmax(1)  # (B, i)
-        given = torch.where(same[:, :, None], own, others)  # (B, i, W)
-        message: Tensor = (alpha[:, None] @ given)[:, 0]
+    def _message(self, states: list[Tensor], joined: Tensor, same: Tensor) -> Tensor:
+        """The states of earlier turns, and the edges (B, i) to them -> the message (B, W).
+
+        W_r is applied to the sum over the turns of one relation, which is the same as the sum over each.
+        """
+        earlier = torch.stack(states, 1)  # (B, i, W)
+        alpha = self.weight(earlier)[:, :, 0].masked_fill(~joined, -torch.inf).softmax(1)  # (B, i)
+        by_relation = torch.stack([alpha * same, alpha * ~same], 1) @ earlier  # (B, 2, W)
+        message: Tensor = self.own(by_relation[:, 0]) + self.others(by_relation[:, 1])
         return message
 
 
