@@ -37,9 +37,7 @@ def main(check: bool) -> None:
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
     pages |= {"conformance.md": conformance(), "ports.md": interface.interface(MARKER)}
     pages["api.md"] = interface.names(MARKER)
-    pages["../explanation/versions.md"] = explained("versions", {"hooks": f"
-{interface.since()}
-"})
+    pages["../explanation/versions.md"] = explained("versions", {"hooks": f"\n{interface.since()}\n"})
     pages["../explanation/performance.md"] = explained("performance", performance.contents(ROOT, _latest()))
     pages["../explanation/statistics.md"] = explained("statistics", {"calibration": calibration.tables(_latest())})
     records = [found for _, found in read_records(ROOT / "leaderboards")]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ercbench.api import run
     from ercbench.checkpoint_specs import CheckpointFacts, TrainingData
     from ercbench.checkpoints import load_backbone, load_tokenizer, token_ids
+    from ercbench.context import Context
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
     from ercbench.events import EpochInfo, RunInfo
@@ -94,6 +95,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Classifier",
     "ClassifierSpec",
     "ColumnReader",
+    "Context",
     "Corpus",
     "Curriculum",
     "CurriculumSpec",
@@ -160,8 +162,8 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
 ]
 
 _HOMES = (
-    "types", "events", "hookspecs", "specs", "checkpoint_specs", "errors", "ports", "reading", "records", "checkpoints",
-    "encoding", "transformer", "api",
+    "types", "events", "hookspecs", "specs", "checkpoint_specs", "context", "errors", "ports", "reading", "records",
+    "checkpoints", "encoding", "transformer", "api",
 )  # fmt: skip
 
 _RETIRED: dict[str, tuple[str, str]] = {}

@@ -6,9 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ercbench.catalog import load_target
+from ercbench.config import Part
+from ercbench.context import Context
 from ercbench.errors import PluginError
 from ercbench.ports import Candidate, Classifier
-from ercbench.types import Predictions, Prototypes, Representation
+from ercbench.specs import ClassifierSpec
+from ercbench.types import LabelSet, Predictions, Prototypes, Representation
+
+
+def build(part: Part[ClassifierSpec], labels: LabelSet, context: Context) -> Classifier:
+    """A part of a recipe -> the classifier; the context goes to one that reads whole dialogues."""
+    more = (context,) if part.spec.dialogues else ()
+    classifier: Classifier = load_target(part.spec.target)(part.settings, labels, *more)
+    return classifier
 
 
 def fit(

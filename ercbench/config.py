@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.catalog import Catalog
-from ercbench.context import PROTOCOL, Context, apply_protocol, shows_no_later_turns
+from ercbench.context import PROTOCOL, Context, apply_protocol, reads_dialogues, shows_no_later_turns
 from ercbench.errors import BadSetting, ErcbenchError, Problems
 from ercbench.specs import (
     ClassifierSpec,
@@ -214,17 +214,27 @@ class _Checker:
             self.errors.append(error)
             return None
         self.complete[f"{prefix}.name"] = name
-        self.check_later_turns(f"{prefix}.name", spec)
+        self.check_context(f"{prefix}.name", spec)
         if isinstance(spec, EncoderSpec) and spec.fitted:
             forget_track(self.values, self.origins, prefix)
         settings = self.settings(spec.settings, prefix, skip=("name",))
         return Part(spec, settings) if settings else None
 
-    def check_later_turns(self, path: str, spec: PartSpec) -> None:
-        """A renderer or encoder under ``full`` must show later turns."""
-        if isinstance(spec, RendererSpec | EncoderSpec) and self.values[PROTOCOL] == "full" and not spec.later_turns:
+    def check_context(self, path: str, spec: PartSpec) -> None:
+        """A renderer or encoder under ``full`` must show later turns, unless it is the classifier that reads them."""
+        if isinstance(spec, ClassifierSpec):
+            self.errors += reads_dialogues(path, spec, self.values, self.origins)
+        elif isinstance(spec, RendererSpec | EncoderSpec) and self.values[PROTOCOL] == "full" and not spec.later_turns:
             kind: type[RendererSpec | EncoderSpec] = RendererSpec if isinstance(spec, RendererSpec) else EncoderSpec
-            self.errors.append(shows_no_later_turns(path, spec, self.catalog.all(kind)))
+            if not self.reads_dialogues():
+                self.errors.append(shows_no_later_turns(path, spec, self.catalog.all(kind)))
+
+    def reads_dialogues(self) -> bool:
+        """Whether the classifier reads whole dialogues; one that does not exist is told where it is looked up."""
+        try:
+            return self.catalog.get(ClassifierSpec, str(self.values.get("classifier.name"))).dialogues
+        except ErcbenchError:
+            return False
 
     def loss(self, name: str) -> WeightedLoss | None:
         """A loss. Its name is the one in its path unless ``losses.NAME.name`` says otherwise."""
@@ -271,6 +281,7 @@ class _Checker:
                     f"Got {selection.classifier!r}. Choose one that `ercbench list classifiers` marks so."
                 )
             )
+        self.check_context("selection.classifier", spec)
         return Part(spec, spec.settings())
 
     def settings(

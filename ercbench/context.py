@@ -7,13 +7,13 @@ recipe; ``data.examples`` enforces it, the record says it, and boards keep the p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
 
 from pydantic import Field, JsonValue
 
 from ercbench.errors import BadSetting, UnknownName
-from ercbench.specs import EncoderSpec, RendererSpec, Settings, Values
+from ercbench.specs import ClassifierSpec, EncoderSpec, RendererSpec, Settings, Values
 from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
+from ercbench.window import Window
 
 LATER_TURNS = 8
 """Turns after the target that ``full`` shows, unless a recipe or track says otherwise."""
@@ -28,13 +28,19 @@ CLOSED: Mapping[ContextProtocol, tuple[str, ...]] = {
 
 
 class Context(Settings):
-    """What of the dialogue an example may show, as it comes to after the protocol."""
+    """What of the dialogue an example may show, as it comes to after the protocol.
+
+    Attributes:
+        protocol: ``past`` shows earlier turns, ``full`` later ones too, ``none`` neither.
+        past: earlier turns at most, or ``all``.
+        future: later turns at most, or ``all``.
+    """
 
     protocol: ContextProtocol = Field(
         "past", description="past: earlier turns; full: later turns too; none: neither; chosen with --context"
     )
-    past: Annotated[int, Field(ge=0)] = Field(8, description="earlier turns; 0 under none")
-    future: Annotated[int, Field(ge=0)] = Field(0, description=f"later turns; 0 unless under full, then {LATER_TURNS}")
+    past: Window = Field(8, description="earlier turns, or all; 0 under none")
+    future: Window = Field(0, description=f"later turns, or all; 0 unless under full, then {LATER_TURNS}")
 
 
 def apply_protocol(protocol: ContextProtocol, values: Values, origins: dict[str, str]) -> list[BadSetting]:
@@ -85,3 +91,34 @@ def shows_no_later_turns(
         f"{path}: {spec.name!r} does not show later turns, and the context protocol full is about them. "
         f"Those that do: {', '.join(able) or 'none'}. Choose one of them, or another --context."
     )
+
+
+def reads_dialogues(path: str, spec: ClassifierSpec, values: Values, origins: Mapping[str, str]) -> list[BadSetting]:
+    """What to say of a classifier that reads whole dialogues where the protocol or a number of turns has none of that.
+
+    Args:
+        path: what names it, such as ``classifier.name``.
+        spec: the classifier.
+        values: of the run, after the protocol.
+        origins: of these values.
+    """
+    protocol = values[PROTOCOL]
+    if not spec.dialogues:
+        return []
+    if protocol == "none":
+        return [
+            BadSetting(
+                f"{path}: {spec.name!r} reads the other utterances of a dialogue, and the context protocol none allows "
+                "no others. Choose another classifier, or another --context."
+            )
+        ]
+    sides = {"past": ("context.past",), "full": ("context.past", "context.future")}[str(protocol)]
+    return [
+        BadSetting(
+            f"{side} must be 'all' with {path}={spec.name}, which reads the whole dialogue: the record says how many "
+            f"turns were read. Got {values.get(side, getattr(Context(), side.partition('.')[2]))!r}, set by: "
+            f"{origins.get(side, 'default')}. Set it: --set {side}=all, or in the recipe's values for this track."
+        )
+        for side in sides
+        if values.get(side) != "all"
+    ]

@@ -31,6 +31,7 @@ from ercbench.types import (
     Problem,
     RawDialogue,
     Split,
+    Turns,
     Utterance,
 )
 
@@ -159,7 +160,7 @@ def to_dialogues(name: str, split: Split, raw: Sequence[RawDialogue]) -> tuple[D
 
 
 def examples(
-    corpus: Corpus, split: Split, past: int, protocol: ContextProtocol = "past", future: int = 0
+    corpus: Corpus, split: Split, past: Turns, protocol: ContextProtocol = "past", future: Turns = 0
 ) -> list[Example]:
     """Corpus -> Examples: every labelled utterance with its context, in file order, and without any label.
 
@@ -170,9 +171,9 @@ def examples(
     Args:
         corpus: a checked corpus.
         split: which of its splits.
-        past: how many earlier turns of the dialogue to keep, unlabelled ones included; none under ``none``.
+        past: how many earlier turns of the dialogue to keep, unlabelled ones included, or all; none under ``none``.
         protocol: what may be shown at all.
-        future: how many later turns to keep, unlabelled ones included; none unless under ``full``.
+        future: how many later turns to keep, unlabelled ones included, or all; none unless under ``full``.
     """
     window = (0 if protocol == "none" else past, future if protocol == "full" else 0)
     found = [example for dialogue in corpus.split(split) for example in _examples_of(dialogue, *window)]
@@ -181,17 +182,18 @@ def examples(
     return found
 
 
-def _examples_of(dialogue: Dialogue, past: int, future: int) -> list[Example]:
+def _examples_of(dialogue: Dialogue, past: Turns, future: Turns) -> list[Example]:
     bare = [Utterance(u.uid, u.turn, u.speaker, u.text) for u in dialogue.utterances]
+    before, after = (len(bare) if turns == "all" else turns for turns in (past, future))
     found: list[Example] = []
     speakers: tuple[str, ...] = ()
     shown = 0
     for i, (utterance, target) in enumerate(zip(dialogue.utterances, bare, strict=True)):
-        end = i + 1 + future
+        end = i + 1 + after
         speakers = tuple(dict.fromkeys((*speakers, *(turn.speaker for turn in bare[shown:end]))))
         shown = end
         if utterance.label is not None:
-            found.append(Example(target, tuple(bare[max(0, i - past) : i]), tuple(bare[i + 1 : end]), speakers))
+            found.append(Example(target, tuple(bare[max(0, i - before) : i]), tuple(bare[i + 1 : end]), speakers))
     return found
 
 

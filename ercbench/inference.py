@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ercbench.conversations import Turn
 from ercbench.devices import Device
 from ercbench.errors import DataError, UsageError
 from ercbench.models import TrainedModel
-from ercbench.types import ContextProtocol, Example, FloatArray, Utterance
+from ercbench.types import ContextProtocol, Example, FloatArray, Representation, Turns, Utterance
 
 WHOLE = 4
 """Chunks that are gathered at most to keep a dialogue in one piece."""
@@ -63,23 +63,67 @@ class Predictor:
                 have been answered by then.
         """
         context = self.trained.config.context
+        earlier: Representation | None = None
         for gathered, error in _chunks(_examples(turns, context.past, context.protocol), chunk):
             if gathered:
-                yield from self._answer(gathered, batch_size)
+                found = self._encoded([example for _, example in gathered], batch_size)
+                known = found if earlier is None else _joined(earlier, found)
+                yield from self._answer(gathered, known)
+                if self.trained.config.classifier.spec.dialogues:
+                    earlier = _last_dialogue(known)
             if error:
                 raise error
 
-    def _answer(self, gathered: list[tuple[Turn, Example]], batch_size: int) -> Iterator[Emotion]:
-        """Stages 2 to 5 on a chunk."""
+    def _encoded(self, examples: list[Example], batch_size: int) -> Representation:
+        """Stages 2 and 3 on a chunk."""
         trained = self.trained
-        prompts = rendering.render(trained.renderer, [example for _, example in gathered])
-        tokens = encoding.tokenize(trained.encoder, prompts)
+        tokens = encoding.tokenize(trained.encoder, rendering.render(trained.renderer, examples))
         found = encoding.encode(trained.encoder, trained.model, tokens, self.device, batch_size)
-        scores = classifying.predict(trained.candidate, found, len(trained.labels)).scores  # (N, C)
+        return replace(found, speakers=tuple(example.target.speaker for example in examples))
+
+    def _answer(self, gathered: list[tuple[Turn, Example]], known: Representation) -> Iterator[Emotion]:
+        """Stages 4 and 5: the last rows of what is known are those that were gathered."""
+        trained = self.trained
+        scores = classifying.predict(trained.candidate, known, len(trained.labels)).scores[-len(gathered) :]  # (N, C)
         for (turn, example), row in zip(gathered, softmax(scores), strict=True):
             probabilities = dict(zip(trained.labels, map(float, row), strict=True))
             emotion = trained.labels[int(row.argmax())]
             yield Emotion(turn.dialogue, example.target.turn, turn.speaker, emotion, probabilities)
+
+
+def _last_dialogue(known: Representation) -> Representation:
+    """The utterances of the dialogue that the last one belongs to: later ones of it may follow."""
+    dialogues = [uid.rpartition("/")[0] for uid in known.uids]
+    return _rows(known, dialogues.index(dialogues[-1]))
+
+
+def _rows(known: Representation, first: int) -> Representation:
+    """Its rows from one on."""
+    return Representation(
+        known.uids[first:],
+        known.hidden[first:],
+        known.vectors[first:],
+        None if known.logits is None else known.logits[first:],
+        sparse=None if known.sparse is None else {name: found[first:] for name, found in known.sparse.items()},
+        speakers=(known.speakers or ())[first:],
+    )
+
+
+def _joined(earlier: Representation, later: Representation) -> Representation:
+    """The rows of both."""
+    from scipy.sparse import vstack
+
+    both = (earlier, later)
+    logits = [part.logits for part in both if part.logits is not None]
+    sparse = [part.sparse for part in both if part.sparse is not None]
+    return Representation(
+        (*earlier.uids, *later.uids),
+        np.concatenate([part.hidden for part in both]),
+        np.concatenate([part.vectors for part in both]),
+        np.concatenate(logits) if logits else None,
+        sparse={name: vstack([part[name] for part in sparse], format="csr") for name in sparse[0]} if sparse else None,
+        speakers=(*(earlier.speakers or ()), *(later.speakers or ())),
+    )
 
 
 def softmax(scores: FloatArray) -> np.ndarray:
@@ -89,10 +133,11 @@ def softmax(scores: FloatArray) -> np.ndarray:
     return probabilities
 
 
-def _examples(turns: Iterable[Turn], past: int, protocol: ContextProtocol = "past") -> Iterator[tuple[Turn, Example]]:
+def _examples(turns: Iterable[Turn], past: Turns, protocol: ContextProtocol = "past") -> Iterator[tuple[Turn, Example]]:
     """Each turn with what ``data.examples`` would show of its dialogue under ``past`` or ``none``."""
     alone = protocol == "none"
-    window: deque[Utterance] = deque(maxlen=0 if alone else past)
+    most = None if past == "all" else past
+    window: deque[Utterance] = deque(maxlen=0 if alone else most)
     seen: deque[str] = deque(maxlen=REMEMBERED)
     known: set[str] = set()
     speakers: list[str] = []

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ercbench import classifying
 from ercbench.catalog import Catalog, load_target
 from ercbench.config import Config, resolve
 from ercbench.errors import RecordError
 from ercbench.own import of_record
-from ercbench.ports import Candidate, Classifier, Encoder, EncoderModel, Renderer
+from ercbench.ports import Candidate, Encoder, EncoderModel, Renderer
 from ercbench.preparing import build_encoder
 from ercbench.records import RunRecord, read_record
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
@@ -104,7 +105,7 @@ def load(catalog: Catalog, record: Path) -> TrainedModel:
     model = encoder.load()
     model.load_state_dict(tensors[ENCODER])
     model.eval()
-    classifier: Classifier = load_target(config.classifier.spec.target)(config.classifier.settings, labels)
+    classifier = classifying.build(config.classifier, labels, config.context)
     candidate = classifier.restore({name: tensor.numpy() for name, tensor in tensors[CLASSIFIER].items()})
     renderer: Renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
     return TrainedModel(found, config, renderer, encoder, model, candidate)

@@ -171,7 +171,12 @@ class Candidate(Protocol):
 
 
 class Classifier(Protocol):
-    """Decides on an emotion from vectors. It sees the labels of the training split and of no other."""
+    """Decides on an emotion from vectors. It sees the labels of the training split and of no other.
+
+    One that reads whole dialogues, as its spec says, finds the dialogue and the place of an utterance in its uid, and
+    who spoke in `Representation.speakers`. Under the context protocol ``past`` it reads no later utterance than the one
+    it scores, and under ``full`` it reads them. Utterances without a label have no vector, and so are not there.
+    """
 
     def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[Candidate]:
         """Fit, and return the states worth choosing from, in order: one per epoch, or one per hyper-parameter value.

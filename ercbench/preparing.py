@@ -53,6 +53,7 @@ class Prepared:
 
     Attributes:
         corpus: without the labels of test.
+        speakers: who spoke, by uid, for every labelled utterance.
         gold: label index by uid, for train and dev.
     """
 
@@ -65,6 +66,7 @@ class Prepared:
     checkpoint: Checkpoint | None
     encoder: Encoder
     tokens: Mapping[Split, list[Tokens]]
+    speakers: Mapping[str, str]
     gold: Mapping[Split, dict[str, int]]
     seconds: Mapping[str, float]
 
@@ -141,6 +143,7 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
         gold: dict[Split, dict[str, int]] = {split: data.gold(corpus, split) for split in SPLITS if split != "test"}
     with clock("rendering"):
         renderer = load_target(config.renderer.spec.target)(config.renderer.settings)
+        speakers = {example.target.uid: example.target.speaker for split in SPLITS for example in examples[split]}
         prompts = {split: rendering.render(renderer, examples[split]) for split in SPLITS}
     with clock("tokenising"):
         from ercbench.encoding import tokenize
@@ -150,8 +153,9 @@ def prepare(catalog: Catalog, config: Config, data_dir: Path | None, limit: int 
             check_weights(checkpoint)
         tokens = {split: tokenize(encoder, prompts[split]) for split in SPLITS}
     return Prepared(
-        catalog, config, data_dir, limit, corpus, fingerprints, checkpoint, encoder, tokens, gold, clock.seconds
-    )
+        catalog, config, data_dir, limit, corpus, fingerprints, checkpoint, encoder, tokens, speakers, gold,
+        clock.seconds,
+    )  # fmt: skip
 
 
 def _check_code(config: Config) -> None:

@@ -18,6 +18,7 @@ from ercbench.errors import RecordError, UsageError
 from ercbench.record_versions import READABLE, SCHEMA_VERSION, readable, upgraded
 from ercbench.types import ContextProtocol
 from ercbench.whole_files import write_atomically
+from ercbench.window import Window
 
 WITHOUT_EFFECT = frozenset({"selection.seal_test"})
 """Settings that change what is kept of a run, and none of its scores."""
@@ -69,8 +70,8 @@ class Protocol(_Frozen):
 
     selection_split: str = Field(description="split that chose the epoch and the state of the classifier")
     context: ContextProtocol = Field(description="past: earlier turns; full: later turns too; none: neither")
-    context_past: Annotated[int, Field(ge=0)] = Field(description="earlier turns at most")
-    context_future: Annotated[int, Field(ge=0)] = Field(0, description="later turns at most")
+    context_past: Window = Field(description="earlier turns at most, or all")
+    context_future: Window = Field(0, description="later turns at most, or all")
     metric: str = Field(description="metric signature")
 
     @model_validator(mode="after")

@@ -24,14 +24,14 @@ from ercbench.config import Config, Part
 from ercbench.devices import Device
 from ercbench.gold import Gold
 from ercbench.own import described
-from ercbench.ports import Candidate, Classifier, Curriculum, EncoderModel, FittedModel, Loss
+from ercbench.ports import Candidate, Curriculum, EncoderModel, FittedModel, Loss
 from ercbench.preparing import Clock, Prepared
 from ercbench.progress import Reporter
 from ercbench.provenance import command, environment, plugins
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
 from ercbench.selection import choose
-from ercbench.specs import ClassifierSpec, CurriculumSpec, LossSpec
+from ercbench.specs import LossSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
 from ercbench.types import Predictions, Prototypes, Representation, Scores, Split, Subset
 from ercbench.whole_files import sha256_of
@@ -65,7 +65,7 @@ def run(
             train = cell.encode("train", "encoding train") if config.classifier.spec.needs_training else None
             dev, test = (cell.chosen(split, trained) for split in ("dev", "test"))
         with clock("classifying"):
-            classifier: Classifier = _build(config.classifier, labels)
+            classifier = classifying.build(config.classifier, labels, config.context)
             prototypes = cell.prototypes(trained)
             candidates = classifying.fit(classifier, train, prototypes, derive_seed(seed, "classifier"))
             on_dev = [cell.weighted_f1(candidate, dev, "dev") for candidate in candidates]
@@ -129,8 +129,10 @@ class Cell:
         losses = {name: (loss.weight, self.loss(loss.part)) for name, loss in config.losses.items()}
         self.objective = Objective(losses).to(device.torch_device)
         self.fitted = config.encoder.spec.fitted
-        self.curriculum: Curriculum | None = _build(config.curriculum, labels) if config.curriculum else None
-        self.selector: Classifier = _build(config.selection_classifier, labels)
+        self.curriculum: Curriculum | None = None
+        if part := config.curriculum:
+            self.curriculum = load_target(part.spec.target)(part.settings, labels)
+        self.selector = classifying.build(config.selection_classifier, labels, config.context)
         self.before = self.current_prototypes()
         self.best: tuple[float, dict[Split, Representation]] | None = None
         self.revealed: Gold | None = None
@@ -216,6 +218,7 @@ class Cell:
             prepared.encoder, self.model, prepared.tokens[split], self.device, size,
             lambda count: self.reporter.advance(count, doing),
         )  # fmt: skip
+        found = replace(found, speakers=tuple(prepared.speakers[uid] for uid in found.uids))
         if split != "train":
             return found
         labels = np.array([prepared.gold["train"][uid] for uid in found.uids])
@@ -269,10 +272,6 @@ class Cell:
         if self.revealed is None:
             self.revealed = self.prepared.reveal()
         return self.revealed
-
-
-def _build(part: Part[ClassifierSpec] | Part[CurriculumSpec], labels: object) -> Any:
-    return load_target(part.spec.target)(part.settings, labels)
 
 
 def _cosines(prototypes: Prototypes) -> list[list[float]]:

@@ -253,11 +253,14 @@ class ClassifierSpec(PartSpec):
         needs_training: False for a classifier that is ready as it is; its `fit` is given None for the training split.
         floor: it looks at no utterance, so that it cannot tell classes apart; a lower bound for those that do.
         sparse: it reads `Representation.sparse` where an encoder makes that, or needs no vectors at all.
+        dialogues: it reads the other utterances of a dialogue; built as ``target(settings, labels, context)``, with
+            the `Context` of the run, which says ``all`` for the turns it reads. It is refused under ``none``.
     """
 
     needs_training: bool = True
     floor: bool = False
     sparse: bool = False
+    dialogues: bool = False
 
 
 class TrackerSpec(Spec):
@@ -324,7 +327,8 @@ class Recipe(Spec):
             ``selection.*``, ``context.*``, ``training.*``. ``config.py`` says what the last three hold. No recipe or
             track sets ``context.protocol``, the task's. Without losses nothing is trained, whatever the track's epochs.
         for_track: values for one track, by its name.
-        for_dataset: values for one data set, by its name or its family; the name counts more.
+        for_dataset: values for one data set, by its name or its family; the name counts more. ``NAME/TRACK`` is for one
+            on one track, and counts more than NAME.
         ablations: what ``ercbench ablate`` switches off, one at a time: the values that do it, by the name of the part.
             They are laid over all others; a derived recipe names its own. Without any, each of several losses in turn.
         ranked: whether its records may be ranked on a board.

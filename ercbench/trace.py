@@ -129,7 +129,7 @@ def _with_weights(config: Config, corpus: Corpus, encoder: Any, tokens: Any, unt
             vectors = model.prototypes()
         prototypes = None if vectors is None else Prototypes(vectors.numpy())
         part = config.selection_classifier
-        classifier = load_target(part.spec.target)(part.settings, corpus.labels)
+        classifier = classifying.build(part, corpus.labels, config.context)
         [candidate] = classifying.fit(classifier, None, prototypes, 0)
         scores = classifying.predict(candidate, representation, len(corpus.labels)).scores[0]
         stages["classifying"] = {

@@ -18,11 +18,10 @@ import numpy as np
 import torch
 
 from ercbench import classifying, encoding, training
-from ercbench.catalog import load_target
 from ercbench.config import Part
 from ercbench.devices import Device
 from ercbench.errors import ErcbenchError, Problems
-from ercbench.ports import Classifier, FittedModel
+from ercbench.ports import FittedModel
 from ercbench.preparing import Prepared
 from ercbench.progress import Silent
 from ercbench.resume import Unfinished
@@ -119,7 +118,8 @@ def _encoded(cell: Cell) -> EncodedBatch:
 
 def _scores(cell: Cell, part: Part[ClassifierSpec], train: Representation) -> FloatArray:
     """Fit a classifier, and ask its first state about the same utterances without their labels: (N, C)."""
-    classifier: Classifier = load_target(part.spec.target)(part.settings, cell.prepared.corpus.labels)
+    config, labels = cell.prepared.config, cell.prepared.corpus.labels
+    classifier = classifying.build(part, labels, config.context)
     given = train if part.spec.needs_training else None
     first, *_ = classifying.fit(classifier, given, cell.current_prototypes(), 0)
     return cell.predict(first, replace(train, labels=None)).scores

@@ -39,6 +39,9 @@ ContextProtocol = Literal["past", "full", "none"]
 """What of a dialogue an example may show: ``past`` earlier turns, ``full`` later ones too, ``none`` neither."""
 CONTEXT_PROTOCOLS: tuple[ContextProtocol, ...] = ("past", "full", "none")
 
+Turns = int | Literal["all"]
+"""How many turns on one side of an utterance: a number of them, or all that the dialogue has."""
+
 MASK = "\N{OBJECT REPLACEMENT CHARACTER}"
 """Stands for the tokenizer's own mask token in a `Prompt`; a renderer removes it from dialogue text."""
 
@@ -283,8 +286,9 @@ class EncodedBatch:
 class Representation:
     """A split after the encoder, float32 and finite: `hidden` (N, H), `vectors` (N, D), `logits` (N, C) or None.
 
-    `labels` (N,) is None for dev and test. `sparse` are features (N, F) by name, of an encoder whose spec says that it
-    makes them; a classifier may choose one of several. `hidden` and `vectors` have no columns then.
+    `labels` (N,) is None for dev and test. `speakers` names who spoke each utterance; it is always there in a run.
+    `sparse` are features (N, F) by name, of an encoder whose spec says that it makes them; a classifier may choose one
+    of several. `hidden` and `vectors` have no columns then.
     """
 
     uids: tuple[str, ...]
@@ -293,6 +297,7 @@ class Representation:
     logits: FloatArray | None = None
     labels: IntArray | None = None
     sparse: Mapping[str, csr_array] | None = None
+    speakers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

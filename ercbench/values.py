@@ -1,7 +1,7 @@
 """Where the values of a run come from: recipe, track, data set and ``--set``. Part of ``config.py``.
 
 Later ones win: the recipe (its base first), the track, the recipe's own values for that track, the recipe's own values
-for that data set's family and name, ``--set``.
+for that data set's family and name, each on any track and on that one, ``--set``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ def _layers(catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: Dataset
     for target in dict.fromkeys((dataset.family, dataset.name)):
         for link in chain:
             yield f"recipe {link.name} for data set {target}", link.for_dataset.get(target, {})
+        for link in chain:
+            origin = f"recipe {link.name} for data set {target} on track {track.name}"
+            yield origin, link.for_dataset.get(f"{target}/{track.name}", {})
 
 
 def merge(

@@ -10,6 +10,7 @@ from ercbench.report.gather import Section, System
 from ercbench.report.plots import Line, forest
 from ercbench.report.text import interval, score, several, spread
 from ercbench.statistics import Interval, over_dialogues, over_seeds
+from ercbench.types import Turns
 
 MEASURES: dict[str, Callable[[ScoresRecord], float]] = {
     "Macro F1": lambda scores: scores.macro_f1,
@@ -95,10 +96,14 @@ def _system_row(system: System) -> tuple[str, ...]:
 def _context(record: RunRecord) -> str:
     turns = {
         "none": "no other turns",
-        "past": f"{several(record.protocol.context_past, 'earlier turn')}",
-        "full": f"{record.protocol.context_past} earlier and {several(record.protocol.context_future, 'later turn')}",
+        "past": _turns(record.protocol.context_past, "earlier turn"),
+        "full": f"{record.protocol.context_past} earlier and {_turns(record.protocol.context_future, 'later turn')}",
     }
     return turns[record.protocol.context]
+
+
+def _turns(number: Turns, what: str) -> str:
+    return f"all {what}s" if number == "all" else several(number, what)
 
 
 def _of(section: Section, signature: str) -> Iterator[str]:

@@ -7,15 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from ercbench.context import Context
 from ercbench.errors import PluginError
 from ercbench.ports import Candidate, Classifier
 from ercbench.specs import ClassifierSpec
 from ercbench.testing.checks import CheckSkipped, PartSubject, checks_of, need
 from ercbench.testing.tiny import LABELS
-from ercbench.types import FloatArray, Prototypes, Representation
+from ercbench.types import ContextProtocol, FloatArray, Prototypes, Representation
 
 C, D, H = len(LABELS), 6, 9
 PER_CLASS = 12
+TURNS = 6
+"""Utterances of a dialogue."""
+NEAR = 1e-4
+"""Scores that differ by less are the same: sums over padding of another length come out a little different."""
 SURE = 0.95
 """Share of well separated utterances that must be decided rightly."""
 
@@ -25,15 +30,17 @@ class ClassifierSubject(PartSubject[ClassifierSpec]):
 
     kind = "classifier"
 
-    def build(self) -> Classifier:
-        """A new one."""
-        classifier: Classifier = self.target()(self.settings(), LABELS)
+    def build(self, protocol: ContextProtocol = "past") -> Classifier:
+        """A new one; the context protocol is told to one that reads whole dialogues."""
+        context = Context(protocol=protocol, past="all", future="all" if protocol == "full" else 0)
+        more = (context,) if self.spec.dialogues else ()
+        classifier: Classifier = self.target()(self.settings(), LABELS, *more)
         return classifier
 
-    def fit(self, train: Representation, seed: int = 0) -> Sequence[Candidate]:
+    def fit(self, train: Representation, seed: int = 0, protocol: ContextProtocol = "past") -> Sequence[Candidate]:
         """The states of a new one, fitted on what it may have."""
         given = train if self.spec.needs_training else None
-        states = self.build().fit(given, Prototypes(CENTRES["vectors"].copy()), seed)
+        states = self.build(protocol).fit(given, Prototypes(CENTRES["vectors"].copy()), seed)
         need(len(states), "fit returned no state.")
         return states
 
@@ -49,24 +56,27 @@ CENTRES = _centres()
 
 
 def blobs(split: str, seed: int) -> Representation:
-    """A well separated cloud of utterances per class, with labels; their order is mixed."""
+    """A well separated cloud of utterances per class, with labels, in dialogues of two; their order is mixed."""
     random = np.random.default_rng(seed)
     labels = random.permutation(np.repeat(np.arange(C), PER_CLASS))  # (N,)
     made = {
         name: (centres[labels] + 0.3 * random.normal(size=(len(labels), centres.shape[1]))).astype(np.float32)
         for name, centres in CENTRES.items()
     }
-    uids = tuple(f"kit/{split}/{i // 6}/{i % 6}" for i in range(len(labels)))
-    return Representation(uids, labels=labels, **made)
+    uids = tuple(f"kit/{split}/{i // TURNS}/{i % TURNS}" for i in range(len(labels)))
+    speakers = tuple("Ann" if random.random() < 0.5 else "Bob" for _ in labels)
+    return Representation(uids, labels=labels, speakers=speakers, **made)
 
 
 def take(representation: Representation, rows: Sequence[int]) -> Representation:
     """Some utterances, in the order of `rows`."""
     index = np.asarray(rows)
     assert representation.logits is not None
+    assert representation.speakers is not None
     return Representation(
         tuple(representation.uids[i] for i in rows), representation.hidden[index], representation.vectors[index],
         representation.logits[index], None if representation.labels is None else representation.labels[index],
+        speakers=tuple(representation.speakers[i] for i in rows),
     )  # fmt: skip
 
 
@@ -126,7 +136,52 @@ def permutation(subject: ClassifierSubject) -> None:
     state, test = subject.fit(blobs("train", 1))[-1], _unlabelled()
     order = np.random.default_rng(3).permutation(len(test.uids)).tolist()
     straight, mixed = scored(state, test), scored(state, take(test, order))
-    need(np.allclose(straight[order], mixed, atol=1e-4), "With the utterances in another order their scores differ.")
+    need(np.allclose(straight[order], mixed, atol=NEAR), "With the utterances in another order their scores differ.")
+
+
+def later_turns(subject: ClassifierSubject) -> None:
+    """Other utterances change no score unless it declares that it reads them, and later ones then under full alone.
+
+    Read nothing but the row that is scored; or set dialogues=True in the ClassifierSpec, take the context as the third
+    argument, and read the turns before the one that is scored, and under the protocol full those after it.
+    """
+    train, test = blobs("train", 1), _unlabelled()
+    turns = np.array([int(uid.rpartition("/")[2]) for uid in test.uids])
+    first, last = turns == 0, turns == TURNS - 1
+    state = subject.fit(train)[-1]
+    before, found = scored(state, test), _READS_LATER[subject.spec.dialogues]
+    for turn in range(1, TURNS):
+        kept, later = (np.flatnonzero(chosen).tolist() for chosen in (turns < turn, turns >= turn))
+        need(np.allclose(scored(state, take(test, kept)), before[kept], atol=NEAR), found)
+        need(np.allclose(scored(state, _replaced(test, later))[kept], before[kept], atol=NEAR), found)
+    told = scored(state, _replaced(test, np.flatnonzero(first).tolist()))
+    same = np.allclose(told[~first], before[~first], atol=NEAR)
+    if not subject.spec.dialogues:
+        need(same, "It reads earlier turns and does not declare it.")
+        return
+    need(not same, "It declares that it reads dialogues, and earlier turns change no score.")
+    full = subject.fit(train, protocol="full")[-1]
+    seen, told = scored(full, test), scored(full, _replaced(test, np.flatnonzero(last).tolist()))
+    need(not np.allclose(told[~last], seen[~last], atol=NEAR), "Under full later turns change no score.")
+
+
+_READS_LATER = {
+    True: "Under past it reads turns after the one that is scored.",
+    False: "It reads later turns and does not declare it.",
+}
+"""By whether it declares that it reads dialogues."""
+
+
+def _replaced(representation: Representation, rows: Sequence[int]) -> Representation:
+    """The same with something else at some rows, said by somebody else."""
+    random = np.random.default_rng(4)
+    assert representation.logits is not None
+    assert representation.speakers is not None
+    tables = [np.array(x) for x in (representation.hidden, representation.vectors, representation.logits)]
+    for table in tables:
+        table[rows] = 6 * random.normal(size=(len(rows), table.shape[1]))
+    speakers = tuple("Cy" if i in set(rows) else name for i, name in enumerate(representation.speakers))
+    return replace(representation, hidden=tables[0], vectors=tables[1], logits=tables[2], speakers=speakers)
 
 
 def absent_class(subject: ClassifierSubject) -> None:
@@ -198,5 +253,6 @@ def restored(subject: ClassifierSubject) -> None:
 
 
 CHECKS = checks_of(
-    "classifier", not_fitted, one_row_per_uid, permutation, absent_class, same_seed, separable, labels_unused, restored
-)
+    "classifier", not_fitted, one_row_per_uid, permutation, later_turns, absent_class, same_seed, separable,
+    labels_unused, restored,
+)  # fmt: skip

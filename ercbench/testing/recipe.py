@@ -57,7 +57,7 @@ class RecipeSubject(Subject[Recipe]):
 
     def samples(self) -> list[DatasetSpec]:
         """The data sets that come with a plugin, those that the recipe has values for first."""
-        named = {name for link in lineage(self.catalog, self.spec) for name in link.for_dataset}
+        named = _datasets_named(self)
         return sorted(
             (spec for spec in self.catalog.all(DatasetSpec) if spec.bundled),
             key=lambda spec: not {spec.name, spec.family} & named,
@@ -100,9 +100,15 @@ class RecipeSubject(Subject[Recipe]):
         return Finished(record, records.read_record(path), text, problem)
 
 
+def _datasets_named(subject: RecipeSubject) -> set[str]:
+    """The data sets that it has values for, on one track or on all."""
+    chain = lineage(subject.catalog, subject.spec)
+    return {name.partition("/")[0] for link in chain for name in link.for_dataset}
+
+
 def _errors(subject: RecipeSubject) -> Iterator[ErcbenchError]:
     """Whatever resolving it on any track and on any data set that it has values for raises."""
-    named = {name for link in lineage(subject.catalog, subject.spec) for name in link.for_dataset}
+    named = _datasets_named(subject)
     datasets = {spec.family: spec for spec in subject.catalog.all(DatasetSpec)} | {
         spec.name: spec for spec in subject.catalog.all(DatasetSpec) if spec.name in named
     }
@@ -134,10 +140,10 @@ def fields_exist(subject: RecipeSubject) -> None:
     for error in _errors(subject):
         need(isinstance(error, UnknownName), str(error))
     catalog = subject.catalog
-    known = {
-        "for_track": {track.name for track in catalog.all(TrackSpec)},
-        "for_dataset": {name for spec in catalog.all(DatasetSpec) for name in (spec.name, spec.family)},
-    }
+    tracks = {track.name for track in catalog.all(TrackSpec)}
+    datasets = {name for spec in catalog.all(DatasetSpec) for name in (spec.name, spec.family)}
+    pairs = {f"{dataset}/{track}" for dataset in datasets for track in tracks}
+    known = {"for_track": tracks, "for_dataset": datasets | pairs}
     for field, names in known.items():
         for given in set(getattr(subject.spec, field)) - names:
             near = difflib.get_close_matches(given, names, n=1)

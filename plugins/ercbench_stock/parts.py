@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ercbench import ClassifierSpec, CurriculumSpec, EncoderSpec, LossSpec, RendererSpec
 from ercbench_stock import metric_settings, settings
+from ercbench_stock.dialogue import settings as dialogue_settings
 
 RENDERERS = (
     RendererSpec(
@@ -126,6 +127,30 @@ CLASSIFIERS = (
         target="ercbench_stock.logistic:LogisticRegression",
         settings=settings.LogisticRegressionSettings,
         sparse=True,
+    ),
+    ClassifierSpec(
+        name="bilstm",
+        summary="An LSTM over the vectors of a dialogue, in both directions where later turns may be read",
+        target="ercbench_stock.dialogue.bilstm:BiLstm",
+        settings=dialogue_settings.BiLstmSettings,
+        reference="Poria et al., ACL 2017, section 3.2",
+        dialogues=True,
+    ),
+    ClassifierSpec(
+        name="dialogue-rnn",
+        summary="GRUs for the conversation, for each speaker and for the emotion, attending to the conversation so far",
+        target="ercbench_stock.dialogue.dialogue_rnn:DialogueRnn",
+        settings=dialogue_settings.DialogueRnnSettings,
+        reference="Majumder et al., AAAI 2019, arXiv 1811.00405",
+        dialogues=True,
+    ),
+    ClassifierSpec(
+        name="dag-erc",
+        summary="A graph in which each utterance attends to those back to its speaker's last, telling speakers apart",
+        target="ercbench_stock.dialogue.dag:DagErc",
+        settings=dialogue_settings.DagSettings,
+        reference="Shen et al., ACL 2021, arXiv 2105.12907",
+        dialogues=True,
     ),
     ClassifierSpec(
         name="majority",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from ercbench import Recipe
+from ercbench_stock.dialogue.recipes import DIALOGUE_RECIPES
 
 VERSION = "1"
 LOGISTIC: dict[str, JsonValue] = {"encoder.name": "tfidf", "classifier.name": "logistic-regression"}
@@ -188,4 +189,5 @@ RECIPES = (
         "stand in for short ones. Learning rates are constant within an epoch instead of falling along a cosine. On "
         "the track mini, epochs, batch and learning rates are those of ce-context.",
     ),
+    *DIALOGUE_RECIPES,
 )

@@ -20,7 +20,16 @@ from ercbench.testing import Result, check_plugin, kit, parametrize_with_checks
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@parametrize_with_checks("stock", settings={"loss/pml": {"class_name": "TripletMarginLoss"}})
+QUICK = {"epochs": 12, "lr": 0.02, "dropout": 0.1}
+SETTINGS = {
+    "loss/pml": {"class_name": "TripletMarginLoss"},
+    "classifier/bilstm": {**QUICK, "state": 16},
+    "classifier/dialogue-rnn": {**QUICK, "global_state": 16, "party_state": 16, "emotion_state": 16},
+    "classifier/dag-erc": {**QUICK, "width": 16},
+}
+
+
+@parametrize_with_checks("stock", settings=SETTINGS)
 def test_stock_conforms(check: Callable[[], None]) -> None:
     """The stock plugin keeps every promise; data sets that are not here are skipped with the reason."""
     check()

@@ -81,7 +81,7 @@ SOUND: dict[str, list[Spec]] = {
     "encoder": [PARTS[1]],
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
     "curriculum": [part(CurriculumSpec, "sound_parts:Curriculum")],
-    "classifier": [PARTS[5]],
+    "classifier": [PARTS[5], part(ClassifierSpec, "sound_parts:DialogueClassifier", dialogues=True)],
     "recipe": [recipe(ablations={"training": {"losses": None}})],
     "tracker": [part(TrackerSpec, "sound_parts:Tracker")],
 }
@@ -117,9 +117,9 @@ def curriculum(name: str) -> CurriculumSpec:
     return part(CurriculumSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
 
 
-def classifier(name: str) -> ClassifierSpec:
+def classifier(name: str, **fields: Any) -> ClassifierSpec:
     """A broken classifier."""
-    return part(ClassifierSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
+    return part(ClassifierSpec, f"broken_parts:{name}", **fields)  # type: ignore[no-any-return]
 
 
 def tracker(name: str) -> TrackerSpec:
@@ -187,6 +187,13 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "classifier/not-fitted": [(classifier("GuessesUnfitted"), "did not refuse")],
     "classifier/one-row-per-uid": [(classifier("AnswersOnce"), "have shape")],
     "classifier/permutation": [(classifier("LooksAtNeighbours"), "another order")],
+    "classifier/later-turns": [
+        (classifier("ReadsAhead", dialogues=True), "Under past it reads turns after"),
+        (classifier("NeverReadsAhead", dialogues=True), "Under full later turns change no score"),
+        (classifier("ReadsOneTurn", dialogues=True), "earlier turns change no score"),
+        (classifier("LooksAround"), "reads later turns and does not declare"),
+        (classifier("LooksBack"), "reads earlier turns and does not declare"),
+    ],
     "classifier/absent-class": [(classifier("ClassesSeen"), "have shape")],
     "classifier/same-seed": [(classifier("Unseeded"), "scores differ")],
     "classifier/separable": [(classifier("Farthest"), "decided 0 % rightly")],
@@ -195,6 +202,7 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "recipe/parts-resolve": [(changed(**{"renderer.name": "nowhere"}), "nowhere")],
     "recipe/fields-exist": [
         (changed(**{"training.epoch": 3}), "training.epoch"), (recipe(for_dataset={"sonud": {}}), "sound"),
+        (recipe(for_dataset={"sound/minni": {}}), "sound/mini"),
     ],
     "recipe/ablations-resolve": [
         (recipe(ablations={"pull": {"losses.pull": None}}), "Without pull: "),

@@ -517,6 +517,46 @@ class LooksAtNeighbours(sound.Classifier):
             return scores + 0.5 * np.roll(scores, 1, axis=0)
 
 
+class ReadsAhead(sound.DialogueClassifier):
+    """Reads later turns whatever the protocol."""
+
+    def state(self, means: Any) -> Any:
+        """As under full."""
+        return sound.DialogueState(means, True)
+
+
+class NeverReadsAhead(sound.DialogueClassifier):
+    """Reads no later turns, whatever the protocol."""
+
+    def state(self, means: Any) -> Any:
+        """As under past."""
+        return sound.DialogueState(means, False)
+
+
+class ReadsOneTurn(sound.DialogueClassifier):
+    """Has no use for a dialogue."""
+
+    def state(self, means: Any) -> Any:
+        """The utterance alone."""
+        return sound.State(means)
+
+
+class LooksAround(sound.Classifier):
+    """Finds the rest of the dialogue by the uids, and does not say so."""
+
+    def state(self, means: Any) -> Any:
+        """As under full."""
+        return sound.DialogueState(means, True)
+
+
+class LooksBack(sound.Classifier):
+    """Finds the earlier turns by the uids, and does not say so."""
+
+    def state(self, means: Any) -> Any:
+        """As under past."""
+        return sound.DialogueState(means, False)
+
+
 class ClassesSeen(sound.Classifier):
     """A column per class that occurs."""
 

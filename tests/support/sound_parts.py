@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ercbench import (
     MASK,
     Batch,
+    Context,
     EncodedBatch,
     EpochInfo,
     Example,
@@ -261,3 +262,40 @@ class Classifier:
     def restore(self, tensors: Mapping[str, Any]) -> State:
         """The same."""
         return self.state(tensors["means"])
+
+
+class DialogueState:
+    """A point per class, and a share of what the turns that may be read say."""
+
+    def __init__(self, means: Any, later: bool) -> None:
+        self.means, self.later = means, later
+
+    def score(self, representation: Representation) -> Any:
+        """(N, C)."""
+        alone = State(self.means).score(representation)
+        places = [uid.rpartition("/") for uid in representation.uids]
+        read = [
+            [j for j, (other, _, t) in enumerate(places) if other == dialogue and self.reads(int(turn), int(t))]
+            for dialogue, _, turn in places
+        ]
+        return alone + 0.01 * np.array([alone[rows].sum(0) for rows in read])
+
+    def reads(self, turn: int, other: int) -> bool:
+        """Whether the score of a turn depends on another one."""
+        return self.later or other <= turn
+
+    def tensors(self) -> Mapping[str, Any]:
+        """The points."""
+        return {"means": self.means}
+
+
+class DialogueClassifier(Classifier):
+    """The nearest class mean, moved a little towards what else is said in the dialogue."""
+
+    def __init__(self, settings: object, labels: LabelSet, context: Context) -> None:
+        super().__init__(settings, labels)
+        self.context = context
+
+    def state(self, means: Any) -> Any:
+        """One that reads what the protocol allows."""
+        return DialogueState(means, self.context.protocol == "full")

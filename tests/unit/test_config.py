@@ -112,9 +112,13 @@ SOURCES = [
     ("recipe method for track short", 15),
     ("recipe root for data set talk", 16),
     ("recipe method for data set talk", 17),
-    ("recipe root for data set talk-sample", 18),
-    ("recipe method for data set talk-sample", 19),
-    ("--set", 20),
+    ("recipe root for data set talk on track short", 18),
+    ("recipe method for data set talk on track short", 19),
+    ("recipe root for data set talk-sample", 20),
+    ("recipe method for data set talk-sample", 21),
+    ("recipe root for data set talk-sample on track short", 22),
+    ("recipe method for data set talk-sample on track short", 23),
+    ("--set", 24),
 ]
 
 
@@ -135,6 +139,9 @@ def test_the_more_particular_source_wins(rank: int) -> None:
                 "mail": {WIDTH: 901},
                 "talk-sample": layer(f"recipe {name} for data set talk-sample"),
                 "talk": layer(f"recipe {name} for data set talk"),
+                "talk/short": layer(f"recipe {name} for data set talk on track short"),
+                "talk/long": {WIDTH: 902},
+                "talk-sample/short": layer(f"recipe {name} for data set talk-sample on track short"),
             },
         }
 

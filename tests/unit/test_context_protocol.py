@@ -29,6 +29,7 @@ from ercbench.inference import Predictor, _examples
 from ercbench.own import of_corpus
 from ercbench.provenance import command
 from ercbench.records import record_path
+from ercbench.report.overview import _context
 from ercbench.specs import (
     ClassifierSpec,
     DatasetSpec,
@@ -66,7 +67,7 @@ def corpus(*dialogues: Turns) -> Corpus:
     return Corpus("toy", "1", "sha256:0", LABELS, (), (), talk)
 
 
-def examples(*dialogues: Turns, protocol: ContextProtocol = "past", past: int = 3, future: int = 3) -> list[Example]:
+def examples(*dialogues: Turns, protocol: ContextProtocol = "past", past: Any = 3, future: Any = 3) -> list[Example]:
     """The examples of these dialogues."""
     return data.examples(corpus(*dialogues), "test", past, protocol, future)
 
@@ -346,6 +347,75 @@ def test_parts_that_show_no_later_turns_are_refused_under_full() -> None:
         resolved(context, "eacl-shared")
     with pytest.raises(BadSetting, match="dialogue-shared"):
         resolved("full", "eacl-shared")
+
+
+# ------------------------------------------------------------------------------------------------------ whole dialogues
+
+
+def test_all_turns_are_as_many_as_there_are() -> None:
+    """``all`` on either side is the whole dialogue, and no more than the protocol allows."""
+    found = examples(TALK, past="all", protocol="full", future="all")
+    wide = examples(TALK, past=99, protocol="full", future=99)
+    assert found == wide
+    assert [len(example.past) for example in found] == [example.target.turn for example in found]
+    assert not any(example.future for example in examples(TALK, past="all", future="all"))
+    assert not any(example.past for example in examples(TALK, past="all", protocol="none"))
+
+
+READERS = ("bilstm-frozen", "dialogue-rnn", "dag-erc", "dag-erc-finetuned")
+
+
+@pytest.mark.parametrize("track", ["mini", "full"])
+@pytest.mark.parametrize("name", READERS)
+def test_who_reads_whole_dialogues_says_so(name: str, track: str) -> None:
+    """All earlier turns under ``past``, all later ones too under ``full``, although their renderer shows none."""
+    for context, future in (("past", 0), ("full", "all")):
+        config = resolve(CATALOG, name, track, "meld", {}, context)  # type: ignore[arg-type]
+        assert (config.context.past, config.context.future) == ("all", future)
+        assert config.values["renderer.name"] == "utterance"
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_who_reads_whole_dialogues_is_refused_without_any(name: str) -> None:
+    """Under ``none``, before anything is trained, by name."""
+    with pytest.raises(BadSetting, match=r"classifier\.name: '.*' reads the other utterances.*another --context"):
+        resolved("none", name)
+
+
+def test_a_number_of_turns_that_was_not_read_is_refused() -> None:
+    """A classifier that reads the whole dialogue beside a window of 8: path, value and origin are told."""
+    with pytest.raises(BadSetting, match=r"context\.past must be 'all' with classifier\.name=bilstm.*Got 8, set by"):
+        resolved("past", "frozen-lr", classifier=None, classifier__name="bilstm")
+    with pytest.raises(BadSetting, match=r"context\.past must be 'all'.*Got 3, set by: --set"):
+        resolved("past", "bilstm-frozen", context__past=3)
+    with pytest.raises(BadSetting, match=r"context\.future must be 'all'.*Got 2, set by: --set"):
+        resolved("full", "bilstm-frozen", context__future=2)
+    values = {"classifier": None, "classifier__name": "bilstm", "context__past": "all"}
+    assert resolved("past", "frozen-lr", **values).context.past == "all"
+    with pytest.raises(BadSetting, match=r"context\.future must be 'all'.*Got 8, set by: --context"):
+        resolved("full", "frozen-lr", **values)
+    part = ClassifierSpec(name="ready", summary="", target="painter:Ready", needs_training=False, dialogues=True)
+    with pytest.raises(BadSetting, match=r"context\.past must be 'all' with selection\.classifier=ready"):
+        resolved("past", "painted", catalog_with(part, recipe(selection__classifier="ready")))
+
+
+def test_a_report_tells_how_many_turns_were_seen() -> None:
+    """A number of them, or all."""
+    told = {
+        ("past", 1, 0): "1 earlier turn", ("past", 8, 0): "8 earlier turns", ("past", "all", 0): "all earlier turns",
+        ("full", 8, 1): "8 earlier and 1 later turn", ("full", "all", "all"): "all earlier and all later turns",
+        ("none", 0, 0): "no other turns",
+    }  # fmt: skip
+    for (context, past, future), words in told.items():
+        protocol = SimpleNamespace(context=context, context_past=past, context_future=future)
+        assert _context(SimpleNamespace(protocol=protocol)) == words  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["al", -1, 2.5, True, None])
+def test_turns_are_a_number_or_all(value: Any) -> None:
+    """Anything else is refused once, with both possibilities."""
+    with pytest.raises(BadSetting, match=r"context\.past: Input should be .* or equal to 0, or 'all'\. Got"):
+        resolved("past", context__past=value)
 
 
 def test_an_unknown_protocol_suggests_a_near_one() -> None:

@@ -356,9 +356,12 @@ def test_a_run_of_version_1_still_counts_as_done(tmp_path: Path) -> None:
     assert _finished(prepared, 3, request) is None
 
 
-@pytest.mark.parametrize(("context", "past", "future"), [("past", 8, 1), ("none", 1, 0), ("none", 0, 1)])
+@pytest.mark.parametrize(
+    ("context", "past", "future"),
+    [("past", 8, 1), ("none", 1, 0), ("none", 0, 1), ("past", 8, "all"), ("none", "all", 0)],
+)
 def test_turns_that_the_protocol_does_not_allow_are_refused(
-    tmp_path: Path, context: str, past: int, future: int
+    tmp_path: Path, context: str, past: int | str, future: int | str
 ) -> None:
     """A record cannot claim a protocol and show more than it allows."""
     data = record_data()
@@ -373,7 +376,9 @@ def test_turns_that_the_protocol_does_not_allow_are_refused(
     ("protocol", "told"),
     [
         ({}, "context:past:8|selection:dev"),
+        ({"context_past": "all"}, "context:past:all|selection:dev"),
         ({"context": "none", "context_past": 0}, "context:none|selection:dev"),
+        ({"context": "full", "context_past": "all", "context_future": "all"}, "context:full:all+all|selection:dev"),
         ({"context": "full", "context_future": 4, "selection_split": "test"}, "context:full:8+4|selection:test"),
     ],
 )

@@ -28,7 +28,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 CATALOG = load_catalog()
 CPU = Device("cpu", "fp32")
 CONTROLS = ("ce-context", "ce-weighted", "focal", "supcon-ce")
-UNTRAINED = ("majority", "stratified", "tfidf-lr", "tfidf-context-lr", "frozen-lr", "frozen-prompt-lr")
+UNTRAINED = ("majority", "stratified", "tfidf-lr", "tfidf-context-lr", "frozen-lr", "frozen-prompt-lr",
+             "bilstm-frozen", "dialogue-rnn", "dag-erc")  # fmt: skip
 
 
 def values(name: str, track: str, dataset: str) -> Mapping[str, Any]:
@@ -78,6 +79,37 @@ def test_spcl_is_trained_like_ce_context_on_mini_and_as_released_on_full(dataset
 def test_what_is_not_trained_has_no_epochs_on_any_track(name: str, track: str) -> None:
     """Whatever the track's are."""
     assert values(name, track, "meld")["training.epochs"] == 0
+
+
+@pytest.mark.parametrize("name", ["bilstm-frozen", "dialogue-rnn", "dag-erc", "dag-erc-finetuned"])
+def test_over_dialogues_the_encoder_is_another_recipes(name: str) -> None:
+    """As in frozen-lr or ce-utterance; the classifier and the number of turns it reads are all that differs."""
+    for track in ("mini", "full"):
+        for dataset in ("iemocap", "meld", "emorynlp"):
+            found = values(name, track, dataset)
+            base = values("ce-utterance" if name == "dag-erc-finetuned" else "frozen-lr", track, dataset)
+            changed = {path for path in found.keys() | base.keys() if found.get(path) != base.get(path)}
+            assert {path for path in changed if not path.startswith("classifier.")} == {"context.past"}
+
+
+def test_on_full_classifiers_over_dialogues_have_their_sources_settings() -> None:
+    """COSMIC's training for the recurrent ones; for DAG-ERC those of its authors, which differ by data set."""
+    names = ("lr", "l2", "dropout", "batch_size", "epochs")
+
+    def shown(name: str, dataset: str, *settings: str) -> tuple[Any, ...]:
+        found = values(name, "full", dataset)
+        return tuple(found[f"classifier.{setting}"] for setting in settings)
+
+    for dataset in ("iemocap", "meld", "emorynlp"):
+        for name in ("bilstm-frozen", "dialogue-rnn"):
+            assert shown(name, dataset, *names) == (1e-4, 3e-4, 0.5, 8, 40)
+        for name in ("dag-erc", "dag-erc-finetuned"):
+            assert shown(name, dataset, "width", "omega", "deciding_layers", "clip_norm", "l2") == (300, 1, 2, 5.0, 0.0)
+    dag = ("layers", "lr", "batch_size", "epochs", "dropout")
+    assert shown("dag-erc", "iemocap", *dag) == (4, 5e-4, 16, 30, 0.2)
+    assert shown("dag-erc", "meld", *dag) == (2, 1e-5, 64, 70, 0.1)
+    assert shown("dag-erc", "emorynlp", *dag) == (2, 5e-5, 32, 100, 0.3)
+    assert shown("dag-erc-finetuned", "emorynlp-sample", *dag) == shown("dag-erc", "emorynlp", *dag)
 
 
 def test_the_prompt_is_eacls_own() -> None:
