@@ -331,7 +331,8 @@ class Recipe(Spec):
         reference: the paper, or how it differs from one.
         differs: how it differs from that paper; empty where there is no difference, or no paper.
         base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
-            ``losses.separation`` removes everything below that path.
+            ``losses.separation`` removes everything below that path, also what the base says there for a track or a
+            data set.
         values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``classifier.*``, ``selection.*``,
             ``context.*``, ``training.*``. ``config.py`` says what the last three hold. ``context.protocol`` is the
             task's: no recipe or track sets it. A recipe without losses is not trained, whatever the track's epochs.
