@@ -44,6 +44,7 @@ class SplitFile(BaseModel):
 
     Attributes:
         name: relative to the data set's folder.
+        beside: names of files that its reader opens besides it, such as labels in a file of their own.
         reader: a `ports.Reader`, or with `columns` a `ports.ColumnReader`.
         columns: for a table of any making: the column of ``dialogue``, ``speaker``, ``text``, ``label`` and, where
             rows are numbered, ``turn``. ``ercbench.columns:read_csv``, ``read_tsv`` and ``read_jsonl`` take them.
@@ -54,8 +55,14 @@ class SplitFile(BaseModel):
 
     name: str
     reader: Target
+    beside: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None
     more: tuple[SplitFile, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all files that the split is read from."""
+        return (self.name, *self.beside, *(name for part in self.more for name in part.names))
 
 
 class SplitCounts(BaseModel):

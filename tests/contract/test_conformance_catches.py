@@ -68,6 +68,11 @@ def dataset(reader: str = "sound_parts:read", **fields: Any) -> DatasetSpec:
     return DatasetSpec(name="sound", summary="For a test.", **{**given, "files": names, "source": "here", **fields})
 
 
+IN_FOLDERS = {
+    split: (SplitFile(name=f"{split}/turns.csv", reader="sound_parts:read_beside", beside=(f"{split}/labels.txt",)),)
+    for split in FILES
+}
+"""The same data set with a folder for every split and the labels in a file of their own."""
 PARTS: list[Spec] = [
     part(RendererSpec, "sound_parts:Renderer"), part(EncoderSpec, "sound_parts:Encoder"),
     part(EncoderSpec, "broken_parts:Unsteady", "unsteady"), part(LossSpec, "sound_parts:Loss"),
@@ -75,7 +80,7 @@ PARTS: list[Spec] = [
     part(ClassifierSpec, "broken_parts:CannotRestore", "cannot-restore"),
 ]  # fmt: skip
 SOUND: dict[str, list[Spec]] = {
-    "dataset": [dataset()],
+    "dataset": [dataset(), dataset(files=IN_FOLDERS)],
     "renderer": [PARTS[0], part(RendererSpec, "broken_parts:FutureRenderer", later_turns=True)],
     "encoder": [PARTS[1]],
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
@@ -120,6 +125,11 @@ def tracker(name: str) -> TrackerSpec:
     return part(TrackerSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
 
 
+UNOPENED = {
+    split: (SplitFile(name=f"{split}.csv", reader="sound_parts:read", beside=("train.csv",)),)
+    for split in ("dev", "test", "train")
+}
+"""The reader opens no second file, so that it may be anything."""
 NEVER_SAID = LabelSet.of({**LABELS, "dis": "disgusted"}, "neu")
 NO_DEV = {split: (SplitFile(name=f"{split}.csv", reader="sound_parts:read"),) for split in ("train", "test")}
 BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
@@ -139,7 +149,10 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
         (dataset("broken_parts:read_or_raise"), "FileNotFoundError"), (dataset(source=" "), "source"),
         (dataset(files=NO_DEV, bundled="sound:none"), "no file for dev"),
     ],
-    "dataset/broken-files": [(dataset("broken_parts:read_whatever"), "takes a file for sound")],
+    "dataset/broken-files": [
+        (dataset("broken_parts:read_whatever"), "takes a file for sound"),
+        (dataset(files=UNOPENED), "beside a damaged train.csv"),
+    ],
     "renderer/pure": [(renderer("CountingRenderer"), "more than one way")],
     "renderer/blind-to-labels": [(renderer("LeakingRenderer"), "changes with a label")],
     "renderer/later-turns": [
@@ -203,6 +216,10 @@ def subject_of(tmp_path: Path) -> SubjectOf:
     (tmp_path / "sound").mkdir()
     for split, rows in FILES.items():
         (tmp_path / "sound" / f"{split}.csv").write_text(f"dialogue,turn,speaker,text,label\n{rows}", encoding="utf-8")
+        (tmp_path / "sound" / split).mkdir()
+        turns, labels = zip(*(row.rsplit(",", 1) for row in rows.splitlines()), strict=True)
+        for name, lines in {"turns.csv": ["dialogue,turn,speaker,text", *turns], "labels.txt": labels}.items():
+            (tmp_path / "sound" / split / name).write_text("\n".join([*lines, ""]), encoding="utf-8")
 
     def make(broken: Spec | BrokenPlugin) -> Any:
         found = load_catalog()
