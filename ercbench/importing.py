@@ -146,7 +146,7 @@ def _split_files(spec: DatasetSpec, files: Mapping[str, str]) -> dict[Split, Spl
 def _copied(spec: DatasetSpec, known: Mapping[Split, SplitFile], folder: Path) -> Imported:
     files: dict[str, str] = {}
     problems = old_copies(spec, {split: (folder / file.name, file) for split, file in known.items()})
-    for name, of in [(name, file) for file in known.values() for name in file.names]:
+    for name, part in [(name, file) for file in known.values() for name in file.names]:
         data = _read_inside(folder / name, folder)
         if isinstance(data, Problem):
             problems.append(data)
@@ -155,7 +155,7 @@ def _copied(spec: DatasetSpec, known: Mapping[Split, SplitFile], folder: Path) -
             files[name] = data.decode("utf-8")
         except UnicodeDecodeError as error:  # the reader says which line it is, and may know the file
             plain = Problem(name, f"is not UTF-8 text (byte {error.start}).", "Get the file again.")
-            problems += load_target(of.reader)(folder / of.name).problems or [plain]
+            problems += load_target(part.reader)(folder / part.name).problems or [plain]
     return Imported(files, problems=tuple(problems))
 
 
