@@ -209,7 +209,8 @@ class RendererSpec(PartSpec):
 class EncoderSpec(PartSpec):
     """Built as ``target(settings, labels, checkpoint)``; satisfies `ports.Encoder`.
 
-    `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one.
+    `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one. For
+    such an encoder, which is trained from nothing, a track's values count where it has a setting of that name.
 
     Attributes:
         later_turns: it reads the segments after a prompt's query; without, it is refused under the protocol ``full``.

@@ -224,6 +224,27 @@ def test_a_derived_recipe_replaces_a_part_that_its_base_replaces_for_a_track() -
     assert (config.values[WIDTH], config.origins[WIDTH]) == (6, "track short")
 
 
+def test_an_encoder_without_a_checkpoint_takes_what_it_has_of_a_track() -> None:
+    """A track names a checkpoint and a budget: an encoder without weights takes the budget, if it has one."""
+    track = {"encoder.checkpoint": "somebody's", WIDTH: 6}
+    config = resolved(catalog(recipe(), values=track))
+    assert config.values[WIDTH] == 6
+    assert "encoder.checkpoint" not in config.values
+
+
+def test_a_pre_trained_encoder_takes_all_of_a_track() -> None:
+    """A value of the track that such an encoder does not have is an error."""
+
+    class Pretrained(Settings):
+        """Has weights."""
+
+        checkpoint: str = "nobody's"
+
+    big = EncoderSpec(name="big", summary="", target="toy:Big", settings=Pretrained)
+    found = catalog(recipe(values={"encoder.name": "big"}), big, values={WIDTH: 6})
+    assert "encoder.width is no setting" in refused(found)
+
+
 def test_none_is_a_value_where_nothing_is_below() -> None:
     """For a setting that may be None it is the value, not a removal, and is replaced as any other."""
 
