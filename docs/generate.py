@@ -221,6 +221,7 @@ KINDS = {
     "encoder": "An encoder",
     "loss": "A loss",
     "classifier": "A classifier",
+    "track": "A track",
     "recipe": "A recipe",
     "tracker": "A tracker",
 }

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ercbench.specs import ClassifierSpec, DatasetSpec, EncoderSpec, LossSpec, Recipe, RendererSpec, Spec, TrackerSpec
-from ercbench.testing import classifier, dataset, encoder, loss, plugin, recipe, renderer, tracker
+from ercbench.specs import (
+    ClassifierSpec,
+    DatasetSpec,
+    EncoderSpec,
+    LossSpec,
+    Recipe,
+    RendererSpec,
+    Spec,
+    TrackerSpec,
+    TrackSpec,
+)
+from ercbench.testing import classifier, dataset, encoder, loss, plugin, recipe, renderer, track, tracker
 from ercbench.testing.checks import Check
 
 SUBJECTS: Mapping[type[Spec], type[Any]] = {
@@ -15,6 +25,7 @@ SUBJECTS: Mapping[type[Spec], type[Any]] = {
     EncoderSpec: encoder.EncoderSubject,
     LossSpec: loss.LossSubject,
     ClassifierSpec: classifier.ClassifierSubject,
+    TrackSpec: track.TrackSubject,
     Recipe: recipe.RecipeSubject,
     TrackerSpec: tracker.TrackerSubject,
 }
@@ -27,6 +38,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "encoder": encoder.CHECKS,
     "loss": loss.CHECKS,
     "classifier": classifier.CHECKS,
+    "track": track.CHECKS,
     "recipe": recipe.CHECKS,
     "tracker": tracker.CHECKS,
 }

@@ -16,6 +16,7 @@ from ercbench.specs import (
     DatasetSpec,
     EncoderSpec,
     LossSpec,
+    PackagedCheckpoint,
     Recipe,
     RendererSpec,
     Spec,
@@ -73,6 +74,22 @@ IN_FOLDERS = {
     for split in FILES
 }
 """The same data set with a folder for every split and the labels in a file of their own."""
+SHARED = {"training.epochs": 2, "context.past": 3, "encoder.checkpoint": "somebody's"}
+NO_BYTES = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""The sha256 of the stand-ins' weights, an empty file."""
+
+
+def weights(**fields: str) -> tuple[PackagedCheckpoint, ...]:
+    """The weights of a track, in a package."""
+    given = {"name": "somebody's", "distribution": "pytest", "package": "sound_parts", "folder": "sound_weights"}
+    return (PackagedCheckpoint(**{**given, "sha256": NO_BYTES, **fields}),)
+
+
+def track(**fields: Any) -> TrackSpec:
+    """A track that recipes of pre-trained encoders can be run on."""
+    return TrackSpec(name="sound", **{"summary": "For a test.", "values": SHARED, "packaged": weights(), **fields})
+
+
 PARTS: list[Spec] = [
     part(RendererSpec, "sound_parts:Renderer"), part(EncoderSpec, "sound_parts:Encoder"),
     part(EncoderSpec, "broken_parts:Unsteady", "unsteady"), part(LossSpec, "sound_parts:Loss"),
@@ -85,6 +102,7 @@ SOUND: dict[str, list[Spec]] = {
     "encoder": [PARTS[1]],
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
     "classifier": [PARTS[5]],
+    "track": [track()],
     "recipe": [recipe()],
     "tracker": [part(TrackerSpec, "sound_parts:Tracker")],
 }
@@ -191,6 +209,18 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "classifier/separable": [(classifier("Farthest"), "decided 0 % rightly")],
     "classifier/labels-unused": [(classifier("Peeks"), "scores otherwise")],
     "classifier/restored": [(classifier("LosesState"), "other scores")],
+    "track/values-resolve": [
+        (track(values={"training.epoch": 3}), "training.epoch is no setting"),
+        (track(values=SHARED | {"context.past": -1}), "context.past"),
+        (track(values={"context.protocol": "full"}), "context.protocol"),
+        (track(values={"losses.cross-entropy.weight": 1.0, "encoder.colour": "red"}), "encoder.colour"),
+    ],
+    "track/values-agree": [(track(values={"renderer.name": "utterance", "renderer.speaker": "as-is"}), "No recipe")],
+    "track/packaged": [
+        (track(packaged=weights(sha256="0" * 64)), "should be 0000"), (track(packaged=weights(folder="gone")), "Got"),
+        (track(values={"training.epochs": 3}), "is named for"),
+    ],
+    "track/stated": [(track(summary=" "), "summary"), (track(values={}), "fixes nothing")],
     "recipe/parts-resolve": [(changed(**{"renderer.name": "nowhere"}), "nowhere")],
     "recipe/fields-exist": [
         (changed(**{"training.epoch": 3}), "training.epoch"), (recipe(for_dataset={"sonud": {}}), "sound"),
@@ -223,7 +253,7 @@ def subject_of(tmp_path: Path) -> SubjectOf:
 
     def make(broken: Spec | BrokenPlugin) -> Any:
         found = load_catalog()
-        installed = [entry for kind in (*SUBJECTS, TrackSpec) for entry in found.entries(kind)]
+        installed = [entry for kind in SUBJECTS for entry in found.entries(kind)]
         offered = list(broken.offers) if isinstance(broken, BrokenPlugin) else [*PARTS, broken, dataset()]
         catalog = Catalog([PLUGIN], [*installed, *(Entry(PLUGIN, spec) for spec in offered)])
         if isinstance(broken, BrokenPlugin):
