@@ -166,6 +166,7 @@ KINDS = {
     "loss": "A loss",
     "curriculum": "A curriculum",
     "classifier": "A classifier",
+    "track": "A track",
     "recipe": "A recipe",
     "tracker": "A tracker",
 }

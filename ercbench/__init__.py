@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Reader,
         Renderer,
     )
-    from ercbench.reading import Row, group_rows, parse_rows, read_text
+    from ercbench.reading import Row, group_rows, parse_rows, read_text, shown
     from ercbench.records import RunRecord
     from ercbench.specs import (
         ClassifierSpec,
@@ -157,6 +157,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "parse_rows",
     "read_text",
     "run",
+    "shown",
     "states_at",
     "token_ids",
 ]

@@ -215,8 +215,8 @@ class _Checker:
             return None
         self.complete[f"{prefix}.name"] = name
         self.check_context(f"{prefix}.name", spec)
-        if isinstance(spec, EncoderSpec) and spec.fitted:
-            forget_track(self.values, self.origins, prefix)
+        if isinstance(spec, EncoderSpec):
+            forget_track(self.values, self.origins, prefix, spec)
         settings = self.settings(spec.settings, prefix, skip=("name",))
         return Part(spec, settings) if settings else None
 

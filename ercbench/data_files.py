@@ -9,7 +9,7 @@ import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ercbench.catalog import load_target
 from ercbench.errors import DataError
@@ -70,7 +70,7 @@ def find_split_files(
     files: dict[Split, tuple[Path, SplitFile]] = {}
     for split in SPLITS:
         for file in spec.files.get(split, ()):
-            if all((folder / part.name).is_file() for part in (file, *file.more)):
+            if all((folder / name).is_file() for name in file.names):
                 files[split] = (folder / file.name, file)
                 break
     missing = [split for split in SPLITS if split not in files]
@@ -81,7 +81,7 @@ def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split], da
     lines = [f"Data set {spec.name!r} lacks its files for {', '.join(missing)}."]
     lines.append(f"Looked in: {folder}{'' if folder.is_dir() else ' (no such folder)'}")
     for split in missing:
-        names = (" with ".join(part.name for part in (file, *file.more)) for file in spec.files.get(split, ()))
+        names = (" with ".join(file.names) for file in spec.files.get(split, ()))
         lines.append(f"  {split}: {' or '.join(names) or 'no known name'}")
     pickles = sorted(path.name for path in folder.glob("*.pkl")) + sorted(path.name for path in folder.glob("*.pickle"))
     if pickles:
@@ -108,7 +108,12 @@ def read_files(found: Found) -> dict[Split, tuple[str, Reading]]:
 
     Before: `find_files`. After: the checks of ``data.py``.
     """
-    return {split: _read(split, path.parent, file) for split, (path, file) in found.items()}
+    return {split: _read(split, _folder(path, file), file) for split, (path, file) in found.items()}
+
+
+def _folder(path: Path, file: SplitFile) -> Path:
+    """The data set's folder, from where a file of it was found: the file may lie in a folder below."""
+    return path.parents[len(PurePath(file.name).parts) - 1]
 
 
 def _read(split: Split, folder: Path, file: SplitFile) -> tuple[str, Reading]:
@@ -147,7 +152,7 @@ def _raw(dialogue: Dialogue, position: int) -> RawDialogue:
 
 def all_paths(found: Found) -> dict[Split, list[Path]]:
     """Every file of every split."""
-    return {split: [path.parent / part.name for part in (file, *file.more)] for split, (path, file) in found.items()}
+    return {split: [_folder(path, file) / name for name in file.names] for split, (path, file) in found.items()}
 
 
 def old_copies(spec: DatasetSpec, found: Found) -> list[Problem]:

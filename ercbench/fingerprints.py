@@ -10,7 +10,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ercbench.types import SPLITS, Dialogue, Split
@@ -52,8 +52,15 @@ def fingerprints(splits: Mapping[Split, Sequence[Dialogue]], paths: Mapping[Spli
     return Fingerprints(
         content=fingerprint(splits),
         splits={split: split_fingerprint(splits[split]) for split in SPLITS},
-        files={split: tuple(map(file_fingerprint, files)) for split, files in paths.items()},
+        files={split: tuple(_apart(path, paths) for path in files) for split, files in paths.items()},
     )
+
+
+def _apart(path: Path, paths: Mapping[Split, Sequence[Path]]) -> FileFingerprint:
+    """One file, with its folder in its name where another split has a file of the same name."""
+    found = file_fingerprint(path)
+    same = {other for others in paths.values() for other in others if other.name == path.name}
+    return replace(found, name=f"{path.parent.name}/{path.name}") if len(same) > 1 else found
 
 
 def fingerprint(splits: Mapping[Split, Sequence[Dialogue]]) -> str:

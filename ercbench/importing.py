@@ -125,8 +125,11 @@ def _unusable_file(spec: DatasetSpec, path: Path) -> Problem | None:
 
 
 def _known_files(spec: DatasetSpec, folder: Path) -> dict[Split, SplitFile]:
-    """Per split the first known name under which the folder holds a file."""
-    found = {split: [f for f in spec.files.get(split, ()) if (folder / f.name).is_file()] for split in SPLITS}
+    """Per split the first known name under which the folder holds a file, with all that belong to it."""
+    found = {
+        split: [file for file in spec.files.get(split, ()) if all((folder / name).is_file() for name in file.names)]
+        for split in SPLITS
+    }
     return {split: files[0] for split, files in found.items() if files}
 
 
@@ -134,25 +137,25 @@ def _split_files(spec: DatasetSpec, files: Mapping[str, str]) -> dict[Split, Spl
     """Which of the files is whose; a name that the data set does not read belongs to no split."""
     found: dict[Split, SplitFile] = {}
     for split in SPLITS:
-        names = [file for file in spec.files.get(split, ()) if file.name in files]
-        if len(names) == 1:
-            found[split] = names[0]
-    return found if len(found) == len(files) else {}
+        whole = [file for file in spec.files.get(split, ()) if set(file.names) <= files.keys()]
+        if len(whole) == 1:
+            found[split] = whole[0]
+    return found if {name for file in found.values() for name in file.names} == files.keys() else {}
 
 
 def _copied(spec: DatasetSpec, known: Mapping[Split, SplitFile], folder: Path) -> Imported:
     files: dict[str, str] = {}
     problems = old_copies(spec, {split: (folder / file.name, file) for split, file in known.items()})
-    for file in known.values():
-        data = _read_inside(folder / file.name, folder)
+    for name, part in [(name, file) for file in known.values() for name in file.names]:
+        data = _read_inside(folder / name, folder)
         if isinstance(data, Problem):
             problems.append(data)
             continue
         try:
-            files[file.name] = data.decode("utf-8")
+            files[name] = data.decode("utf-8")
         except UnicodeDecodeError as error:  # the reader says which line it is, and may know the file
-            plain = Problem(file.name, f"is not UTF-8 text (byte {error.start}).", "Get the file again.")
-            problems += load_target(file.reader)(folder / file.name).problems or [plain]
+            plain = Problem(name, f"is not UTF-8 text (byte {error.start}).", "Get the file again.")
+            problems += load_target(part.reader)(folder / part.name).problems or [plain]
     return Imported(files, problems=tuple(problems))
 
 
@@ -186,7 +189,7 @@ def pickle_problem(path: Path) -> Problem | None:
 
 
 def _missing(spec: DatasetSpec, folder: Path, known: Mapping[Split, SplitFile]) -> Problem:
-    names = [" or ".join(file.name for file in spec.files.get(split, ())) for split in SPLITS]
+    names = [" or ".join(" with ".join(file.names) for file in spec.files.get(split, ())) for split in SPLITS]
     there = ", ".join(file.name for file in known.values())
     what = f"does not hold the files of {spec.name!r}. Found: {there or 'none of them'}."
     return Problem(folder.name or str(folder), what, f"Wanted, one per split: {'; '.join(names)}.")
@@ -205,6 +208,7 @@ def _checked(spec: DatasetSpec, path: Path, imported: Imported, folder: Path) ->
     """Check the files as `data.load` does, in a folder that is removed again."""
     with tempfile.TemporaryDirectory() as staged:
         for name, text in imported.files.items():
+            (Path(staged) / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(staged) / name).write_text(text, encoding="utf-8", newline="")
         files = {s: (Path(staged) / file.name, file) for s, file in _split_files(spec, imported.files).items()}
         try:

@@ -102,8 +102,7 @@ def run(
 
 def cell_path(config: Config, seed: int, results: Path) -> Path:
     """Where the record of a cell lies."""
-    recipe = f"{config.recipe.name}@{config.recipe.version}"
-    context = config.context.protocol
+    recipe, context = f"{config.recipe.name}@{config.recipe.version}", config.context.protocol
     return records.record_path(results, config.dataset.name, config.track.name, recipe, seed, context)
 
 

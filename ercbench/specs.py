@@ -49,6 +49,7 @@ class SplitFile(BaseModel):
 
     Attributes:
         name: relative to the data set's folder.
+        beside: names of files that its reader opens besides it, such as labels in a file of their own.
         reader: a `ports.Reader`, or with `columns` a `ports.ColumnReader`.
         columns: for a table of any making: the column of ``dialogue``, ``speaker``, ``text``, ``label`` and, where
             rows are numbered, ``turn``. ``ercbench.columns:read_csv``, ``read_tsv`` and ``read_jsonl`` take them.
@@ -59,8 +60,14 @@ class SplitFile(BaseModel):
 
     name: str
     reader: Target
+    beside: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None
     more: tuple[SplitFile, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all files that the split is read from."""
+        return (self.name, *self.beside, *(name for part in self.more for name in part.names))
 
 
 class SplitCounts(BaseModel):
@@ -214,7 +221,8 @@ class RendererSpec(PartSpec):
 class EncoderSpec(PartSpec):
     """Built as ``target(settings, labels, checkpoint)``; satisfies `ports.Encoder`.
 
-    `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one.
+    `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one. For
+    such an encoder, which is trained from nothing, a track's values count where it has a setting of that name.
 
     Attributes:
         later_turns: it reads the segments after a prompt's query; without, it is refused under the protocol ``full``.
@@ -322,7 +330,7 @@ class Recipe(Spec):
         reference: the paper, or how it differs from one.
         differs: how it differs from that paper; empty where there is no difference, or no paper.
         base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
-            ``losses.separation`` removes everything below that path.
+            ``losses.separation`` removes all below that path, also what the base says there for a track or a data set.
         values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``curriculum.*``, ``classifier.*``,
             ``selection.*``, ``context.*``, ``training.*``. ``config.py`` says what the last three hold. No recipe or
             track sets ``context.protocol``, the task's. Without losses nothing is trained, whatever the track's epochs.

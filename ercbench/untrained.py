@@ -1,6 +1,7 @@
-"""What is not trained: a recipe without losses, and an encoder that is fitted instead. Part of ``config.py``.
+"""What is not trained, or not pre-trained: a recipe without losses, an encoder that is fitted or begins with nothing.
 
-The values of a track are made for what is trained. Here is what becomes of them where nothing is.
+The values of a track are made for pre-trained encoders that are trained. Here is what becomes of them elsewhere. Part
+of ``config.py``.
 """
 
 from __future__ import annotations
@@ -31,10 +32,18 @@ def leave_untrained(values: Values, origins: dict[str, str]) -> list[BadSetting]
     return []
 
 
-def forget_track(values: Values, origins: dict[str, str], prefix: str) -> None:
-    """Remove what a track says below a prefix, in place: of encoders it speaks of pre-trained ones."""
+def forget_track(values: Values, origins: dict[str, str], prefix: str, encoder: EncoderSpec) -> None:
+    """Remove what a track says below a prefix and is not for an encoder, in place: it speaks of pre-trained ones.
+
+    Of an encoder that is fitted nothing is kept; of one without a checkpoint, what it has a setting for, such as a
+    token budget; of a pre-trained one everything.
+    """
+    known = encoder.settings.model_fields
+    if "checkpoint" in known and not encoder.fitted:
+        return
     for path in [path for path in values if path.startswith(f"{prefix}.") and origins[path].startswith("track ")]:
-        del values[path], origins[path]
+        if encoder.fitted or path.split(".")[1] not in known:
+            del values[path], origins[path]
 
 
 def nothing_to_choose_for(curriculum: CurriculumSpec) -> BadSetting:

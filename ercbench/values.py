@@ -1,13 +1,15 @@
 """Where the values of a run come from: recipe, track, data set and ``--set``. Part of ``config.py``.
 
 Later ones win: the recipe (its base first), the track, the recipe's own values for that track, the recipe's own values
-for that data set's family and name, each on any track and on that one, ``--set``.
+for that data set's family and name, each on any track and on that one, ``--set``. What a recipe removes of its base,
+with None, is gone from all of these.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
@@ -30,38 +32,81 @@ def lineage(catalog: Catalog, recipe: Recipe) -> list[Recipe]:
     return chain
 
 
-def _layers(catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Values]]:
-    """The sources of values, least important first, each with its name."""
-    chain = lineage(catalog, recipe)
-    for link in chain:
-        yield f"recipe {link.name}", link.values
-    yield f"track {track.name}", track.values
-    for link in chain:
-        yield f"recipe {link.name} for track {track.name}", link.for_track.get(track.name, {})
+@dataclass(frozen=True)
+class Layer:
+    """One source of values.
+
+    Attributes:
+        origin: its name.
+        place: of the recipe that states them, in its lineage; -1 for a track, which no recipe is derived from, and
+            one more than the last for ``--set``.
+        values: by dotted path.
+    """
+
+    origin: str
+    place: int
+    values: Values
+
+
+def _layers(
+    chain: Sequence[Recipe], track: TrackSpec, dataset: DatasetSpec, overrides: Mapping[str, JsonValue]
+) -> Iterator[Layer]:
+    """The sources of values, least important first."""
+    for place, link in enumerate(chain):
+        yield Layer(f"recipe {link.name}", place, link.values)
+    yield Layer(f"track {track.name}", -1, track.values)
+    for place, link in enumerate(chain):
+        yield Layer(f"recipe {link.name} for track {track.name}", place, link.for_track.get(track.name, {}))
     for target in dict.fromkeys((dataset.family, dataset.name)):
-        for link in chain:
-            yield f"recipe {link.name} for data set {target}", link.for_dataset.get(target, {})
-        for link in chain:
+        for place, link in enumerate(chain):
+            yield Layer(f"recipe {link.name} for data set {target}", place, link.for_dataset.get(target, {}))
+        for place, link in enumerate(chain):
             origin = f"recipe {link.name} for data set {target} on track {track.name}"
-            yield origin, link.for_dataset.get(f"{target}/{track.name}", {})
+            yield Layer(origin, place, link.for_dataset.get(f"{target}/{track.name}", {}))
+    yield Layer("--set", len(chain), dict(overrides))
 
 
 def merge(
     catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec, overrides: Mapping[str, JsonValue]
 ) -> tuple[Values, dict[str, str]]:
-    """Lay the sources over each other -> values by dotted path, and the name of the source of each."""
+    """Lay the sources over each other -> values by dotted path, and the name of the source of each.
+
+    A value of None removes everything below its path that less important sources state, and everything that a recipe's
+    bases state there for a track or a data set: those values were meant for what has been removed. What a recipe
+    states, its bases do not remove.
+    """
+    layers = list(_layers(lineage(catalog, recipe), track, dataset, overrides))
+    stated = [_path(given, value) for layer in layers for given, value in layer.values.items()]
     values: Values = {}
-    origins: dict[str, str] = {}
-    for origin, layer in [*_layers(catalog, recipe, track, dataset), ("--set", dict(overrides))]:
-        for given, value in layer.items():
+    sources: dict[str, Layer] = {}
+    for layer in layers:
+        for given, value in layer.values.items():
             path = _path(given, value)
-            below = [known for known in values if known.startswith(f"{path}.")]
-            for known in below:
-                del values[known], origins[known]
-            if value is not None or not below:
+            if _removed(path, value, layer, layers):
+                continue
+            removes = value is None and any(_is_below(other, path) for other in stated)  # else None is the value
+            for known in [known for known in values if _is_below(known, path)]:
+                if not removes or sources[known].place <= layer.place:
+                    del values[known], sources[known]
+            if not removes:
                 values.pop(path, None)  # a value set again counts as set last
-                values[path], origins[path] = value, origin
-    return values, origins
+                values[path], sources[path] = value, layer
+    return values, {path: source.origin for path, source in sources.items()}
+
+
+def _removed(path: str, value: JsonValue, layer: Layer, layers: Sequence[Layer]) -> bool:
+    """Whether a recipe that is derived from the one that states a value removes it, wherever either says so."""
+    return layer.place >= 0 and any(
+        removal is None and (_is_below(path, given) or (value is None and path == given))
+        for other in layers
+        if other.place > layer.place
+        for given, removal in other.values.items()
+    )
+
+
+def _is_below(path: str, other: str) -> bool:
+    """``losses.pull.weight`` is below ``losses.pull`` and ``losses``."""
+    return path.startswith(f"{other}.")
 
 
 def _path(given: str, value: JsonValue) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from ercbench import data
 from ercbench.catalog import load_target
 from ercbench.data_checks import file_problems
-from ercbench.data_files import Readings, all_paths, find_split_files, read_files
+from ercbench.data_files import Readings, data_folder, find_split_files, read_files
 from ercbench.data_report import turn_order
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.testing.checks import CheckSkipped, Subject, checks_of, need
@@ -38,6 +38,13 @@ class DatasetSubject(Subject[DatasetSpec]):
             raise CheckSkipped("Its files are not here. Name their folder with --data-dir or ERCBENCH_DATA.")
         need(not missing, missing)
         return files
+
+    def copy(self, file: SplitFile, to: Path) -> None:
+        """Copy a file, with all that its split is read from besides."""
+        folder = data_folder(self.spec, self.options.data_dir)
+        for name in file.names:
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / name, to / name)
 
     def readings(self) -> Readings:
         """What its readers make of the files, read once for all checks."""
@@ -107,11 +114,10 @@ def fingerprint(subject: DatasetSubject) -> None:
 
     Take nothing from the path, the clock or the machine into speakers, texts and labels.
     """
-    files = all_paths(subject.found())
     here = subject.corpus().fingerprint
     with TemporaryDirectory(prefix="ercbench-check-") as folder:
-        for path in (path for paths in files.values() for path in paths):
-            shutil.copy(path, Path(folder) / path.name)
+        for _, file in subject.found().values():
+            subject.copy(file, Path(folder))
         moved = subject.spec.model_copy(update={"folder": Path(folder), "bundled": None})
         there = data.load(moved).fingerprint
     need(here == there, f"Here it is {here}, and after copying the files {there}.")
@@ -150,7 +156,6 @@ def broken_files(subject: DatasetSubject) -> None:
 
     Return a Problem for whatever cannot be read: ercbench.read_text and parse_rows do it for text and for tables.
     """
-    found, _ = find_split_files(subject.spec, subject.options.data_dir)
     with TemporaryDirectory(prefix="ercbench-check-") as folder:
         for file in _files(subject.spec):
             path = Path(folder) / file.name
@@ -159,12 +164,23 @@ def broken_files(subject: DatasetSubject) -> None:
                 path.write_bytes(content)
                 sound = not file_problems(_read(file, path), subject.spec.labels, path.name)
                 need(not sound, f"The reader {file.reader} takes a file for sound that is damaged ({what}).")
-        for path, file in found.values():
-            whole = path.read_bytes()
-            cut = Path(folder) / path.name
-            cut.parent.mkdir(parents=True, exist_ok=True)
-            cut.write_bytes(whole[: len(whole) // 2] + b"\xff")
-            need(_read(file, cut).problems, f"The reader {file.reader} takes a file cut in half for sound.")
+        found, _ = find_split_files(subject.spec, subject.options.data_dir)
+        for _, file in found.values():
+            _damage_each(subject, file, Path(folder))
+
+
+def _damage_each(subject: DatasetSubject, file: SplitFile, folder: Path) -> None:
+    """A file and each that its reader opens besides: damaged in turn, while the others are sound."""
+    for name in (file.name, *file.beside):
+        subject.copy(file, folder)
+        whole = (folder / name).read_bytes()
+        for what, content in (DAMAGED if name in file.beside else {}).items():
+            (folder / name).write_bytes(content)
+            sound = not file_problems(_read(file, folder / file.name), subject.spec.labels, file.name)
+            need(not sound, f"The reader {file.reader} takes a file for sound beside a damaged {name} ({what}).")
+        (folder / name).write_bytes(whole[: len(whole) // 2] + b"\xff")
+        cut = _read(file, folder / file.name).problems
+        need(cut, f"The reader {file.reader} takes a file for sound where {name} is cut in half.")
 
 
 CHECKS = checks_of("dataset", splits, labels, uids, time_order, fingerprint, missing_files, broken_files)

@@ -15,8 +15,9 @@ from ercbench.specs import (
     RendererSpec,
     Spec,
     TrackerSpec,
+    TrackSpec,
 )
-from ercbench.testing import classifier, curriculum, dataset, encoder, loss, plugin, recipe, renderer, tracker
+from ercbench.testing import classifier, curriculum, dataset, encoder, loss, plugin, recipe, renderer, track, tracker
 from ercbench.testing.checks import Check
 
 SUBJECTS: Mapping[type[Spec], type[Any]] = {
@@ -26,6 +27,7 @@ SUBJECTS: Mapping[type[Spec], type[Any]] = {
     LossSpec: loss.LossSubject,
     CurriculumSpec: curriculum.CurriculumSubject,
     ClassifierSpec: classifier.ClassifierSubject,
+    TrackSpec: track.TrackSubject,
     Recipe: recipe.RecipeSubject,
     TrackerSpec: tracker.TrackerSubject,
 }
@@ -39,6 +41,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "loss": loss.CHECKS,
     "curriculum": curriculum.CHECKS,
     "classifier": classifier.CHECKS,
+    "track": track.CHECKS,
     "recipe": recipe.CHECKS,
     "tracker": tracker.CHECKS,
 }

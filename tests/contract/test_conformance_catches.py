@@ -17,6 +17,7 @@ from ercbench.specs import (
     DatasetSpec,
     EncoderSpec,
     LossSpec,
+    PackagedCheckpoint,
     Recipe,
     RendererSpec,
     Spec,
@@ -69,6 +70,27 @@ def dataset(reader: str = "sound_parts:read", **fields: Any) -> DatasetSpec:
     return DatasetSpec(name="sound", summary="For a test.", **{**given, "files": names, "source": "here", **fields})
 
 
+IN_FOLDERS = {
+    split: (SplitFile(name=f"{split}/turns.csv", reader="sound_parts:read_beside", beside=(f"{split}/labels.txt",)),)
+    for split in FILES
+}
+"""The same data set with a folder for every split and the labels in a file of their own."""
+SHARED = {"training.epochs": 2, "context.past": 3, "encoder.checkpoint": "somebody's"}
+NO_BYTES = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""The sha256 of the stand-ins' weights, an empty file."""
+
+
+def weights(**fields: str) -> tuple[PackagedCheckpoint, ...]:
+    """The weights of a track, in a package."""
+    given = {"name": "somebody's", "distribution": "pytest", "package": "sound_parts", "folder": "sound_weights"}
+    return (PackagedCheckpoint(**{**given, "sha256": NO_BYTES, **fields}),)
+
+
+def track(**fields: Any) -> TrackSpec:
+    """A track that recipes of pre-trained encoders can be run on."""
+    return TrackSpec(name="sound", **{"summary": "For a test.", "values": SHARED, "packaged": weights(), **fields})
+
+
 PARTS: list[Spec] = [
     part(RendererSpec, "sound_parts:Renderer"), part(EncoderSpec, "sound_parts:Encoder"),
     part(EncoderSpec, "broken_parts:Unsteady", "unsteady"), part(LossSpec, "sound_parts:Loss"),
@@ -76,12 +98,13 @@ PARTS: list[Spec] = [
     part(ClassifierSpec, "broken_parts:CannotRestore", "cannot-restore"),
 ]  # fmt: skip
 SOUND: dict[str, list[Spec]] = {
-    "dataset": [dataset()],
+    "dataset": [dataset(), dataset(files=IN_FOLDERS)],
     "renderer": [PARTS[0], part(RendererSpec, "broken_parts:FutureRenderer", later_turns=True)],
     "encoder": [PARTS[1]],
     "loss": [PARTS[3], part(LossSpec, "sound_parts:RememberingLoss", memory=True)],
     "curriculum": [part(CurriculumSpec, "sound_parts:Curriculum")],
     "classifier": [PARTS[5], part(ClassifierSpec, "sound_parts:DialogueClassifier", dialogues=True)],
+    "track": [track()],
     "recipe": [recipe(ablations={"training": {"losses": None}})],
     "tracker": [part(TrackerSpec, "sound_parts:Tracker")],
 }
@@ -127,6 +150,11 @@ def tracker(name: str) -> TrackerSpec:
     return part(TrackerSpec, f"broken_parts:{name}")  # type: ignore[no-any-return]
 
 
+UNOPENED = {
+    split: (SplitFile(name=f"{split}.csv", reader="sound_parts:read", beside=("train.csv",)),)
+    for split in ("dev", "test", "train")
+}
+"""The reader opens no second file, so that it may be anything."""
 NEVER_SAID = LabelSet.of({**LABELS, "dis": "disgusted"}, "neu")
 NO_DEV = {split: (SplitFile(name=f"{split}.csv", reader="sound_parts:read"),) for split in ("train", "test")}
 BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
@@ -146,7 +174,10 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
         (dataset("broken_parts:read_or_raise"), "FileNotFoundError"), (dataset(source=" "), "source"),
         (dataset(files=NO_DEV, bundled="sound:none"), "no file for dev"),
     ],
-    "dataset/broken-files": [(dataset("broken_parts:read_whatever"), "takes a file for sound")],
+    "dataset/broken-files": [
+        (dataset("broken_parts:read_whatever"), "takes a file for sound"),
+        (dataset(files=UNOPENED), "beside a damaged train.csv"),
+    ],
     "renderer/pure": [(renderer("CountingRenderer"), "more than one way")],
     "renderer/blind-to-labels": [(renderer("LeakingRenderer"), "changes with a label")],
     "renderer/later-turns": [
@@ -199,6 +230,18 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "classifier/separable": [(classifier("Farthest"), "decided 0 % rightly")],
     "classifier/labels-unused": [(classifier("Peeks"), "scores otherwise")],
     "classifier/restored": [(classifier("LosesState"), "other scores")],
+    "track/values-resolve": [
+        (track(values={"training.epoch": 3}), "training.epoch is no setting"),
+        (track(values=SHARED | {"context.past": -1}), "context.past"),
+        (track(values={"context.protocol": "full"}), "context.protocol"),
+        (track(values={"losses.cross-entropy.weight": 1.0, "encoder.colour": "red"}), "encoder.colour"),
+    ],
+    "track/values-agree": [(track(values={"renderer.name": "utterance", "renderer.speaker": "as-is"}), "No recipe")],
+    "track/packaged": [
+        (track(packaged=weights(sha256="0" * 64)), "should be 0000"), (track(packaged=weights(folder="gone")), "Got"),
+        (track(values={"training.epochs": 3}), "is named for"),
+    ],
+    "track/stated": [(track(summary=" "), "summary"), (track(values={}), "fixes nothing")],
     "recipe/parts-resolve": [(changed(**{"renderer.name": "nowhere"}), "nowhere")],
     "recipe/fields-exist": [
         (changed(**{"training.epoch": 3}), "training.epoch"), (recipe(for_dataset={"sonud": {}}), "sound"),
@@ -229,10 +272,14 @@ def subject_of(tmp_path: Path) -> SubjectOf:
     (tmp_path / "sound").mkdir()
     for split, rows in FILES.items():
         (tmp_path / "sound" / f"{split}.csv").write_text(f"dialogue,turn,speaker,text,label\n{rows}", encoding="utf-8")
+        (tmp_path / "sound" / split).mkdir()
+        turns, labels = zip(*(row.rsplit(",", 1) for row in rows.splitlines()), strict=True)
+        for name, lines in {"turns.csv": ["dialogue,turn,speaker,text", *turns], "labels.txt": labels}.items():
+            (tmp_path / "sound" / split / name).write_text("\n".join([*lines, ""]), encoding="utf-8")
 
     def make(broken: Spec | BrokenPlugin) -> Any:
         found = load_catalog()
-        installed = [entry for kind in (*SUBJECTS, TrackSpec) for entry in found.entries(kind)]
+        installed = [entry for kind in SUBJECTS for entry in found.entries(kind)]
         offered = list(broken.offers) if isinstance(broken, BrokenPlugin) else [*PARTS, broken, dataset()]
         catalog = Catalog([PLUGIN], [*installed, *(Entry(PLUGIN, spec) for spec in offered)])
         if isinstance(broken, BrokenPlugin):

@@ -165,7 +165,9 @@ def test_plugin_example_works(plugin: Catalog) -> None:
 def test_commands_name_options_and_things_that_exist(plugin: Catalog) -> None:
     """Every ercbench command in a text is accepted by the command line; its recipes, data sets and tracks exist."""
     seen = 0
-    begun = {arguments[2] for _, arguments in ercbench_commands() if arguments[:2] == ["plugin", "new"]}
+    examples = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "examples").glob("*/*/__init__.py")]
+    begun = {name for text in examples for name in re.findall(r'name="([\w-]+)"', text)}
+    begun |= {arguments[2] for _, arguments in ercbench_commands() if arguments[:2] == ["plugin", "new"]}
     for where, arguments in ercbench_commands():
         seen += 1
         try:
@@ -177,7 +179,7 @@ def test_commands_name_options_and_things_that_exist(plugin: Catalog) -> None:
         for recipe in recipes:
             assert recipe in begun or parameters.get("plugins") or plugin.get(Recipe, recipe)
         for dataset in datasets:
-            assert dataset == "all" or is_folder(dataset) or plugin.get(DatasetSpec, dataset)
+            assert dataset == "all" or is_folder(dataset) or dataset in begun or plugin.get(DatasetSpec, dataset)
         if parameters.get("track"):
             plugin.get(TrackSpec, parameters["track"])
     assert seen > 10

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import keyword
-import shutil
 from pathlib import Path
 
-import fresh_environment
 import pytest
 from click.testing import CliRunner
 from fresh_environment import Environment
@@ -18,14 +16,6 @@ from ercbench.scaffolding import PLUGIN_KINDS, Kind, new_plugin
 from ercbench.testing.tiny import tiny_checkpoint
 
 NAMES = {kind: f"trial-{kind}" for kind in PLUGIN_KINDS}
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment in which nothing but ercbench is installed."""
-    if shutil.which("bash") is None:
-        pytest.skip("the commands are run by bash")
-    return fresh_environment.make(tmp_path_factory.mktemp("environment") / "venv")
 
 
 def test_every_kind_is_built_installed_checked_run_and_uninstalled(environment: Environment, tmp_path: Path) -> None:

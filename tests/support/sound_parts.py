@@ -51,6 +51,19 @@ def read(path: Path) -> Reading:
     return Reading(group_rows(rows, lambda row: row.cells["dialogue"], turn), tuple(problems))
 
 
+def read_beside(path: Path) -> Reading:
+    """As `read`, with the labels of the rows in a file beside it, a line each."""
+    text, labels = read_text(path), read_text(path.with_name("labels.txt"))
+    if isinstance(text, Problem) or isinstance(labels, Problem):
+        return Reading((), tuple(found for found in (text, labels) if isinstance(found, Problem)))
+    rows, problems = parse_rows(path.name, text, ("dialogue", "turn", "speaker", "text"))
+    if len(rows) != len(labels.splitlines()):
+        problems.append(Problem("labels.txt", f"has {len(labels.splitlines())} lines for {len(rows)} rows."))
+    by_row = dict(zip([row.line for row in rows], labels.splitlines(), strict=False))
+    labelled = [Row(row.line, {**row.cells, "label": by_row.get(row.line, "")}) for row in rows]
+    return Reading(group_rows(labelled, lambda row: row.cells["dialogue"], turn), tuple(problems))
+
+
 def turn(row: Row) -> RawTurn:
     """One row."""
     cells = row.cells

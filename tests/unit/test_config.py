@@ -198,6 +198,76 @@ def test_removal_spares_names_that_only_begin_alike() -> None:
     assert [*config.losses] == ["pull-harder"]
 
 
+SCOPES = ("for_track", "short"), ("for_dataset", "talk"), ("for_dataset", "talk-sample")
+
+
+@pytest.mark.parametrize(("where", "scope"), SCOPES)
+def test_removing_a_part_removes_what_its_base_says_of_it_anywhere(where: str, scope: str) -> None:
+    """Values of a base for a track or a data set go with the part that they are for; other ones stay."""
+    said = {"classifier.steps": 9, "losses.pull.temperature": 0.1, "losses.push.weight": 2.0}
+    root = recipe("root", **{where: {scope: said}})
+    values = {"classifier": None, "classifier.name": "head", "losses.pull": None}
+    config = resolved(catalog(root, recipe(base="root", values=values)))
+    assert config.classifier.spec.name == "head"
+    assert {name: loss.weight for name, loss in config.losses.items()} == {"push": 2.0}
+    assert config.origins["losses.push.weight"].startswith("recipe root for")
+
+
+@pytest.mark.parametrize(("where", "scope"), SCOPES)
+def test_a_base_does_not_remove_what_is_derived_from_it(where: str, scope: str) -> None:
+    """A base that removes what its track says of an encoder leaves alone what a derived recipe says of it."""
+    root = recipe("root", **{where: {scope: {"encoder": None, "encoder.name": "small"}}})
+    derived = recipe(base="root", values={WIDTH: 8})
+    config = resolved(catalog(root, derived, values={"encoder.checkpoint": "nobody's"}))
+    assert (config.values[WIDTH], config.origins[WIDTH]) == (8, "recipe method")
+
+
+def test_a_derived_recipe_replaces_a_part_that_its_base_replaces_for_a_track() -> None:
+    """The part that the derived recipe names counts, and the track's values are for it again."""
+    tiny = EncoderSpec(name="tiny", summary="", target="toy:Tiny", later_turns=True)
+    root = recipe("root", for_track={"short": {"encoder": None, "encoder.name": "tiny"}})
+    derived = recipe(base="root", values={"encoder": None, "encoder.name": "small"})
+    config = resolved(catalog(root, derived, tiny, values={WIDTH: 6}))
+    assert config.encoder.spec.name == "small"
+    assert (config.values[WIDTH], config.origins[WIDTH]) == (6, "track short")
+
+
+def test_an_encoder_without_a_checkpoint_takes_what_it_has_of_a_track() -> None:
+    """A track names a checkpoint and a budget: an encoder without weights takes the budget, if it has one."""
+    track = {"encoder.checkpoint": "somebody's", WIDTH: 6}
+    config = resolved(catalog(recipe(), values=track))
+    assert config.values[WIDTH] == 6
+    assert "encoder.checkpoint" not in config.values
+
+
+def test_a_pre_trained_encoder_takes_all_of_a_track() -> None:
+    """A value of the track that such an encoder does not have is an error."""
+
+    class Pretrained(Settings):
+        """Has weights."""
+
+        checkpoint: str = "nobody's"
+
+    big = EncoderSpec(name="big", summary="", target="toy:Big", settings=Pretrained)
+    found = catalog(recipe(values={"encoder.name": "big"}), big, values={WIDTH: 6})
+    assert "encoder.width is no setting" in refused(found)
+
+
+def test_none_is_a_value_where_nothing_is_below() -> None:
+    """For a setting that may be None it is the value, not a removal, and is replaced as any other."""
+
+    class Choosy(Settings):
+        """May be left open."""
+
+        limit: int | None = 5
+
+    choosy = EncoderSpec(name="choosy", summary="", target="toy:Choosy", settings=Choosy, later_turns=True)
+    root = recipe("root", values={"encoder.name": "choosy"}, for_dataset={"talk": {"encoder.limit": 7}})
+    found = catalog(root, recipe(base="root", values={"encoder.limit": None}), choosy)
+    assert resolved(found, data="mail").values["encoder.limit"] is None
+    assert resolved(found).values["encoder.limit"] == 7
+
+
 def test_a_recipe_derived_from_itself_is_refused() -> None:
     """A circle of bases is an error that names the recipe, and no endless loop."""
     found = catalog(recipe("one", base="two"), recipe("two", base="one"))

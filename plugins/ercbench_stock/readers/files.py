@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import reprlib
 from pathlib import Path
 from typing import Any
 
-from ercbench import Problem, Row, group_rows, parse_rows, read_text
+from ercbench import Problem, Row, group_rows, parse_rows, read_text, shown
 
 __all__ = ["AGAIN", "Row", "group_rows", "list_in", "parse_rows", "read_json", "read_text", "shown", "text_in"]
 
@@ -53,12 +52,3 @@ def _wrong_type(owner: object, key: str, kind: str, where: str) -> Problem:
     if key not in owner:
         return Problem(where, f"lacks {key!r}, which must be {kind}. Got {shown(sorted(owner))}.")
     return Problem(where, f"{key!r} must be {kind}. Got {shown(owner[key])}.")
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it: on one line, cut to a readable length."""
-    return _SHORT.repr(value)
-
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = 80
