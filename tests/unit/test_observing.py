@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import observed
 import pytest
 import torch
 
-from ercbench import grid, hookimpl, training
+from ercbench import grid, hookimpl, observing, training
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
 from ercbench.errors import ErcbenchError, PluginError, TrainingError
 from ercbench.events import EpochInfo, RunInfo
@@ -152,6 +153,15 @@ def test_the_order_of_a_real_run(run: Callable[..., list[RunRecord]], tmp_path: 
     assert seconds == {stage: record.seconds[stage] for stage in STAGES}
     assert TOLD[-1][1] == record
     assert TOLD[-1][1] is not record
+
+
+def test_what_a_curriculum_chose_is_told(tmp_path: Path) -> None:
+    """How many utterances an epoch was trained on and how hard they were; neither without a curriculum."""
+    told = observing.Observed(Silent(), [tracker(Listener)], observed.info(tmp_path))
+    told.epoch_finished(dataclasses.replace(observed.epoch(1), utterances=40, difficulty=0.25))
+    told.epoch_finished(observed.epoch(2))
+    heard = [(event[1].utterances, event[1].difficulty) for event in TOLD]
+    assert heard == [(40, 0.25), (None, None)]
 
 
 def test_a_resumed_run_tells_the_earlier_epochs_first(run: Callable[..., list[RunRecord]]) -> None:
