@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,16 +10,22 @@ from ercbench.testing.checks import need
 
 
 def need_everything_moves(part: Any) -> None:
-    """Fail where a part holds a tensor of one dimension or more that ``to(device)`` does not reach."""
-    modules = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
-    held = [".".join(filter(None, (path, name))) for path, module in modules for name in _plain(module)]
+    """Fail where a part holds a tensor of one dimension or more that ``to(device)`` does not reach.
+
+    Looked at are attributes, and lists, tuples and dicts in them. A single number goes with any device.
+    """
+    modules = dict(part.named_modules()) if isinstance(part, nn.Module) else {"": part}
+    moved = {id(tensor) for module in modules.values() if isinstance(module, nn.Module)
+             for tensor in (*module.parameters(), *module.buffers())}  # fmt: skip
+    held = [
+        f"{path}.{name}".removeprefix(".")
+        for path, module in modules.items()
+        for name, value in vars(module).items()
+        if any(id(tensor) not in moved for tensor in _tensors(value))
+    ]
     need(not held, f"On a GPU it would stay on the CPU: {', '.join(held)}.")
 
 
-def _plain(module: Any) -> Iterator[str]:
-    """Names of attributes with a tensor, or with a list, tuple or dict that has one. A number goes with any device."""
-    for name, value in vars(module).items():
-        held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-        tensors = [found for found in held if isinstance(found, Tensor) and found.ndim]
-        if tensors and name not in ("_parameters", "_buffers", "_modules"):
-            yield name
+def _tensors(value: Any) -> list[Tensor]:
+    found = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    return [tensor for tensor in found if isinstance(tensor, Tensor) and tensor.ndim]
