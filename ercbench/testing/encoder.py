@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import builtins
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import Tensor
 from ercbench.ports import Encoder, EncoderModel
 from ercbench.specs import EncoderSpec
 from ercbench.testing.checks import CheckSkipped, PartSubject, checks_of, need
+from ercbench.testing.held import need_everything_moves
 from ercbench.testing.tiny import LABELS, all_prompts, prompts, tiny_checkpoint
 from ercbench.types import MASK, Batch, EncodedBatch, LabelSet, Prompt, Tokens
 
@@ -170,11 +173,47 @@ def order(subject: EncoderSubject) -> None:
     mixed = [tokens[i] for i in torch.randperm(len(tokens)).tolist()]
     compare(by_uid(encoded(encoder, model, tokens)), by_uid(encoded(encoder, model, mixed)), "In another order")
     backwards = tokenized(encoder, all_prompts()[::-1])
-    same = {token.uid: (token.input_ids, token.position) for token in tokens}
-    need(
-        all(same[token.uid] == (token.input_ids, token.position) for token in backwards),
-        "In another order of prompts the tokens differ.",
-    )
+    need(_ids(tokens) == _ids(backwards), "In another order of prompts the tokens differ.")
+
+
+def _ids(tokens: Sequence[Tokens]) -> dict[str, tuple[tuple[int, ...], int]]:
+    """By uid, the token ids and where they are read."""
+    return {token.uid: (token.input_ids, token.position) for token in tokens}
+
+
+def another_process(subject: EncoderSubject) -> None:
+    """A prompt has the same tokens in another process, where a kept model is used.
+
+    Python's hash() of a text is another one in every process: take zlib.crc32(text.encode()) or hashlib instead.
+    """
+    here = _ids(tokenized(subject.build(), all_prompts()))
+    with _other_hashes():
+        there = _ids(tokenized(subject.build(), all_prompts()))
+    need(here == there, "Its tokens depend on hash(), which another process answers otherwise.")
+
+
+@contextmanager
+def _other_hashes() -> Iterator[None]:
+    """``hash()`` of texts as another process would answer it. The order of sets stays."""
+    plain = builtins.hash
+
+    def salted(value: object) -> int:
+        return plain(("salt", value) if isinstance(value, str | bytes) else value)
+
+    builtins.hash = salted
+    try:
+        yield
+    finally:
+        builtins.hash = plain
+
+
+def device(subject: EncoderSubject) -> None:
+    """Every tensor that its model holds goes with it to the device of a run.
+
+    Keep a fixed tensor with self.register_buffer("name", tensor), persistent=False where it need not be saved. A plain
+    attribute stays on the CPU, and the first run on a GPU ends there.
+    """
+    need_everything_moves(subject.load(subject.build()))
 
 
 def query_survives(subject: EncoderSubject) -> None:
@@ -271,5 +310,6 @@ def _renamed(words: Mapping[str, str]) -> LabelSet:
 
 CHECKS = checks_of(
     "encoder",
-    shapes, finite, plan, deterministic, padding, order, query_survives, gradients, saved, label_order,
+    shapes, finite, plan, deterministic, padding, order, another_process, query_survives, gradients, saved, device,
+    label_order,
 )  # fmt: skip

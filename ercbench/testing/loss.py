@@ -12,6 +12,7 @@ from torch import Tensor
 from ercbench.ports import Loss
 from ercbench.specs import LossSpec
 from ercbench.testing.checks import CheckSkipped, PartSubject, checks_of, need
+from ercbench.testing.held import need_everything_moves
 from ercbench.testing.tiny import LABELS
 from ercbench.types import EncodedBatch, LossOutput
 
@@ -199,6 +200,15 @@ def _leaves(total: Tensor) -> Iterator[Tensor]:
         todo += [parent for parent, _ in node.next_functions]
 
 
+def device(subject: LossSubject) -> None:
+    """Every tensor that it holds goes with it to the device of a run.
+
+    Keep a fixed tensor with self.register_buffer("name", tensor), and one that is trained as an nn.Parameter of self. A
+    plain attribute stays on the CPU, and the first run on a GPU ends there.
+    """
+    need_everything_moves(subject.build())
+
+
 def memory(subject: LossSubject) -> None:
     """What a loss remembers is declared, ends with the loss, and is in its state.
 
@@ -219,5 +229,6 @@ def memory(subject: LossSubject) -> None:
 
 
 CHECKS = checks_of(
-    "loss", scalar, batch_of_one, one_class, permutation, inputs_kept, parts_add_up, bfloat16, parameters, memory
-)
+    "loss",
+    scalar, batch_of_one, one_class, permutation, inputs_kept, parts_add_up, bfloat16, parameters, device, memory,
+)  # fmt: skip

@@ -135,7 +135,7 @@ def fields_exist(subject: RecipeSubject) -> None:
     """Every value is one of a setting that exists, on every track and data set that the recipe names.
 
     Correct the path or the value; `ercbench show RECIPE` lists what there is. Under a name such as encoder, a value of
-    None removes what a track or a base set.
+    None removes what came before: in values what a base set, in for_track what the track set.
     """
     for error in _errors(subject):
         need(isinstance(error, UnknownName), str(error))

@@ -9,6 +9,7 @@ from typing import Any
 
 import broken_parts
 import pytest
+from torch import nn
 
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
 from ercbench.specs import (
@@ -27,6 +28,7 @@ from ercbench.specs import (
 )
 from ercbench.testing import Check, all_checks
 from ercbench.testing.checks import Case, Options
+from ercbench.testing.held import need_everything_moves
 from ercbench.testing.plugin import PluginSubject
 from ercbench.testing.registry import CHECKS, SUBJECTS
 from ercbench.types import LabelSet
@@ -192,9 +194,11 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "encoder/deterministic": [(encoder("AlwaysDrops"), "second time")],
     "encoder/padding": [(encoder("CountsPadding"), "In a batch")],
     "encoder/order": [(encoder("KeepsPlaces"), "another order")],
+    "encoder/another-process": [(encoder("HashesWords"), "hash()")],
     "encoder/query-survives": [(encoder("CutsOnTheRight"), "same vector")],
     "encoder/gradients": [(encoder("HasPooler"), "pooler")],
     "encoder/saved": [(encoder("HidesWeights"), "Loaded again")],
+    "encoder/device": [(encoder("LeavesWeights"), "table")],
     "encoder/label-order": [(encoder("SortsLabels"), "opposite order")],
     "loss/scalar": [(loss("DetachedLoss"), "no gradient")],
     "loss/batch-of-one": [(loss("NeedsTwo"), "not finite")],
@@ -204,6 +208,7 @@ BROKEN: Mapping[str, list[tuple[Spec | BrokenPlugin, str]]] = {
     "loss/parts-add-up": [(loss("UnweightedParts"), "sum of the parts")],
     "loss/bfloat16": [(loss("AddsUpInHalf"), "bfloat16")],
     "loss/parameters": [(loss("HiddenParameter"), "does not name")],
+    "loss/device": [(loss("LeavesMargins"), "margins")],
     "loss/memory": [
         (loss("RemembersSilently"), "does not say so"), (loss("RemembersInClass", memory=True), "older one"),
         (loss("RemembersOutsideState", memory=True), "state_dict"),
@@ -320,6 +325,11 @@ def test_a_floor_need_not_tell_classes_apart(subject_of: SubjectOf) -> None:
     floor = part(ClassifierSpec, "broken_parts:Farthest", floor=True)
     [check] = [check for check in CHECKS["classifier"] if check.name == "separable"]
     assert Case(check, subject_of(floor)).run().outcome == "skipped"
+
+
+def test_a_module_may_list_its_own_parameters() -> None:
+    """A recurrent network of torch keeps its parameters in a list too; they go to the device all the same."""
+    need_everything_moves(nn.Sequential(nn.GRU(2, 2)))
 
 
 def test_a_run_that_fails_is_told_once(subject_of: SubjectOf) -> None:

@@ -242,6 +242,25 @@ class KeepsPlaces(sound.Encoder):
         return [replace(token, input_ids=(1 + place, *token.input_ids)) for place, token in enumerate(found)]
 
 
+class HashesWords(sound.Encoder):
+    """A word's number is another one in every process."""
+
+    def letters(self, text: str) -> tuple[int, ...]:
+        """A number per word."""
+        return tuple(1 + hash(word) % (sound.LETTERS - 1) for word in text.split())[-self.budget :] or (1,)
+
+
+class LeavesWeights(_Changed):
+    """A table of fixed weights stays on the CPU."""
+
+    class model(sound.Model):  # noqa: N801
+        """Its model."""
+
+        def __init__(self, words: Any) -> None:
+            super().__init__(words)
+            self.table = {"fixed": torch.ones(sound.H)}
+
+
 class CutsOnTheRight(sound.Encoder):
     """Keeps the beginning."""
 
@@ -370,6 +389,14 @@ class HiddenParameter(sound.Loss):
     def entropy(self, batch: EncodedBatch) -> Tensor:
         """A scalar."""
         return super().entropy(batch) * self.more[0]
+
+
+class LeavesMargins(sound.Loss):
+    """A margin per emotion stays on the CPU."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.margins = torch.ones(3)
 
 
 class RemembersSilently(sound.RememberingLoss):

@@ -127,7 +127,7 @@ class Model(nn.Module):
 
     def __init__(self, words: Sequence[Sequence[int]]) -> None:
         super().__init__()
-        self.words = [torch.tensor([word]) for word in words]
+        self.words = [list(word) for word in words]
         self.backbone, self.dropout = nn.Embedding(LETTERS, H), nn.Dropout(0.1)
         self.layer, self.head, self.dimension = nn.Linear(H, H), nn.Linear(H, len(words)), H
 
@@ -144,7 +144,9 @@ class Model(nn.Module):
 
     def prototypes(self) -> Tensor | None:
         """(C, D)."""
-        return self.layer(torch.cat([self.mean(word) for word in self.words]))
+        return self.layer(
+            torch.cat([self.mean(torch.tensor([word], device=self.layer.weight.device)) for word in self.words])
+        )
 
 
 class Loss(nn.Module):
