@@ -151,28 +151,52 @@ def refuse_varied(overrides: Mapping[str, JsonValue], factors: Sequence[Factor])
 
 def grid_results(
     factors: Sequence[Factor],
-    run: Sequence[tuple[Mapping[Combination, Planned], Mapping[Combination, tuple[Found, ...]]]],
+    variants: Mapping[str, Mapping[Combination, Variant]],
+    run: Sequence[tuple[Planned, tuple[Found, ...]]],
     impossible: Sequence[Impossible],
 ) -> list[GridResult]:
-    """Records of the cells, per data set -> scores and effects; Holm's correction is over all data sets.
+    """Records of the cells -> scores and effects, per data set; Holm's correction is over all data sets.
+
+    Args:
+        factors: what was varied.
+        variants: what `grid_variants` gave.
+        run: those that were run, with their records.
+        impossible: those that could not be.
 
     Raises:
         DataError, RecordError: see `variant_counts`.
     """
-    rows, found = [], []
-    for planned, records in run:
-        counted = variant_counts(list(planned.values()), [records[cell] for cell in planned])
-        counts = dict(zip(planned, counted, strict=True))
-        found.append(main_effects(factors, counts))
-        rows.append({cell: row_of(planned[cell].variant.name, records[cell], counts[cell]) for cell in planned})
-    results = []
-    for cells, effects in zip(rows, corrected(found), strict=True):
-        task = Task.of(next(iter(cells.values())).records[0][1])
-        rest = shares(factors, {cell: row.over_seeds.mean for cell, row in cells.items()}).get(REST)
-        missing = tuple(one for one in impossible if one.variant.dataset.name == task.dataset)
-        dev = {cell: dev_of(row.records) for cell, row in cells.items()}
-        results.append(GridResult(task, tuple(factors), cells, dev, tuple(effects), rest, missing))
-    return results
+    tables: list[tuple[dict[Combination, Row], dict[Combination, float]]] = []
+    effects: list[list[Effect]] = []
+    for dataset, cells in variants.items():
+        by_name = {variant.name: cell for cell, variant in cells.items()}
+        mine = [one for one in run if one[0].variant.dataset.name == dataset]
+        if mine:
+            there = [by_name[planned.variant.name] for planned, _ in mine]
+            records = dict(zip(there, (of for _, of in mine), strict=True))
+            counted = variant_counts([planned for planned, _ in mine], list(records.values()))
+            counts = dict(zip(there, counted, strict=True))
+            effects.append(main_effects(factors, counts))
+            rows = {cell: row_of(cells[cell].name, records[cell], counts[cell]) for cell in there}
+            tables.append((rows, {cell: dev_of(records[cell]) for cell in there}))
+    return [
+        _result(factors, rows, dev, found, impossible)
+        for (rows, dev), found in zip(tables, corrected(effects), strict=True)
+    ]
+
+
+def _result(
+    factors: Sequence[Factor],
+    rows: Mapping[Combination, Row],
+    dev: Mapping[Combination, float],
+    effects: Sequence[Effect],
+    impossible: Sequence[Impossible],
+) -> GridResult:
+    """Everything of one data set."""
+    task = Task.of(next(iter(rows.values())).records[0][1])
+    rest = shares(factors, {cell: row.over_seeds.mean for cell, row in rows.items()}).get(REST)
+    missing = tuple(one for one in impossible if one.variant.dataset.name == task.dataset)
+    return GridResult(task, tuple(factors), rows, dev, tuple(effects), rest, missing)
 
 
 class _Cell:

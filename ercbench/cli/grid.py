@@ -69,13 +69,7 @@ def grid(**options: Any) -> None:
     records = carry_out(catalog, options, planned, impossible)
     if records is None:
         return
-    found = {one.variant.results: (one, of) for one, of in zip(planned, records, strict=True)}
-    run = []
-    for cells in by_dataset.values():
-        there = {cell: found[variant.results] for cell, variant in cells.items() if variant.results in found}
-        if there:
-            run.append(({c: one for c, (one, _) in there.items()}, {c: of for c, (_, of) in there.items()}))
-    results = grid_results(factors, run, impossible)
+    results = grid_results(factors, by_dataset, list(zip(planned, records, strict=True)), impossible)
     blocks = [block for result in results for block in _blocks(result)]
     content = {"recipe": options["recipe"], "grids": [_plain(result) for result in results]}
     finish(options, f"Grid on {options['recipe']}", content, blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +16,7 @@ from ercbench import grid as cells
 from ercbench.cli import cli
 from ercbench.errors import ErcbenchError, Problems, UnknownName, UsageError
 from ercbench.records import read_record
+from ercbench.statistics import holm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -84,6 +86,36 @@ def test_every_combination_has_its_records_and_its_row(here: Path) -> None:
     assert stratified["difference"]["effect"]["estimate"] == pytest.approx(wanted[0] - wanted[1])
     shares = [effect["share"] for effect in found["effects"]]
     assert sum(shares) + found["interactions"] == pytest.approx(1)
+
+
+def test_every_data_set_has_its_tables(here: Path) -> None:
+    """Cells of one data set are not those of another, and p-values are corrected for the differences of both."""
+    both = [*WORDS[:2], "--dataset", "meld-sample,iemocap-sample", *WORDS[4:]]
+    grids = as_json(*both, "--classifier", "logistic-regression,majority", *SMALL)["grids"]
+    assert [one["dataset"] for one in grids] == ["meld-sample", "iemocap-sample"]
+    differences = []
+    for one in grids:
+        for cell in one["cells"]:
+            [path] = [record["path"] for record in cell["records"]]
+            record = read_record(here / path)
+            assert record.dataset.name == one["dataset"]
+            assert cell["over_seeds"]["mean"] == pytest.approx(record.scores.test.weighted_f1)
+        differences.append(one["effects"][0]["levels"][1]["difference"])
+    assert [one["p_holm"] for one in differences] == holm([one["p"] for one in differences])
+
+
+def test_the_command_of_a_record_makes_it_again(here: Path) -> None:
+    """It names the parts, and predicts the same."""
+    content = as_json(*WORDS, *FACTORS, *SMALL)
+    for cell in content["grids"][0]["cells"]:
+        [path] = [here / record["path"] for record in cell["records"]]
+        command = shlex.split(read_record(path).command)
+        assert command[0] == "ercbench"
+        results = here / "again" / path.parents[4].name
+        found = CliRunner().invoke(cli, [*command[1:], "--results", str(results), "--quiet"], catch_exceptions=False)
+        assert found.exit_code == 0
+        [again] = results.rglob("seed-0.json")
+        assert read_record(again).predictions.sha256 == read_record(path).predictions.sha256
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
