@@ -40,6 +40,7 @@ def main(check: bool) -> None:
     pages["../explanation/versions.md"] = explained("versions", {"hooks": f"\n{interface.since()}\n"})
     pages["../explanation/performance.md"] = explained("performance", performance.contents(ROOT, _latest()))
     pages["../explanation/statistics.md"] = explained("statistics", {"calibration": calibration.tables(_latest())})
+    pages["../../README.md"] = filled(ROOT / "README.md", {"leaderboard": first_rows()})
     records = [found for _, found in read_records(ROOT / "leaderboards")]
     pages |= {f"methods/{name}": text for name, text in methods.pages(MARKER, records).items()}
     stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
@@ -67,10 +68,22 @@ def command_line() -> str:
 
 def explained(page: str, contents: Mapping[str, str]) -> str:
     """A page of docs/explanation with what stands between its markers made anew."""
-    text = (REFERENCE.parent / "explanation" / f"{page}.md").read_text(encoding="utf-8")
+    return filled(REFERENCE.parent / "explanation" / f"{page}.md", contents)
+
+
+def filled(path: Path, contents: Mapping[str, str]) -> str:
+    """A file with what stands between its markers made anew."""
+    text = path.read_text(encoding="utf-8")
     for marker, content in contents.items():
         text = _between(text, marker, content)
     return text
+
+
+def first_rows() -> str:
+    """The table of the boards' index, its links from the root of the project."""
+    index = (ROOT / "leaderboards" / "README.md").read_text(encoding="utf-8").replace("](", "](leaderboards/")
+    section = index[index.index("## First rows") : index.index("## Boards")]
+    return "\n".join(line for line in section.splitlines() if line.startswith("|"))
 
 
 def _latest() -> dict[str, Any]:
