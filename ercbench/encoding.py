@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, JsonValue
 
 from ercbench.cache import Cache
 from ercbench.devices import Device
@@ -171,10 +175,11 @@ def encode_frozen(
 ) -> Representation:
     """As `encode`, for a model that is not trained: its vectors are computed once and kept in the cache.
 
-    They are found again under the hash of all they depend on: weights, batches, precision, device and software.
+    They are found again under the hash of all they depend on: weights, what else the model is made of, batches,
+    precision, device and software.
     """
     key = {
-        "model": f"{type(model).__module__}.{type(model).__qualname__}",
+        "model": _make(model),
         "weights": _digest(sorted(model.state_dict().items())),
         "batches": _digest(_tensors(encoder, tokens, batch_size)),
         "device": [device.name, device.precision],
@@ -189,6 +194,38 @@ def encode_frozen(
 
     kept = Cache().arrays("frozen-vectors", key, compute)
     return Representation(uids, kept["hidden"], kept["vectors"], kept.get("logits"))
+
+
+def _make(model: EncoderModel) -> list[JsonValue]:
+    """What a model is beside its weights: for each module its class, the file of the class, and its plain attributes.
+
+    A setting may be an attribute and no weight, and the author of a plugin changes code without changing its version.
+    """
+    from torch import nn
+
+    modules: dict[str, object] = dict(model.named_modules()) if isinstance(model, nn.Module) else {"": model}
+    return [
+        [path, type(module).__module__, type(module).__qualname__, _source(type(module)), _plain(module)]
+        for path, module in modules.items()
+    ]
+
+
+def _plain(module: object) -> dict[str, JsonValue]:
+    """Attributes that are numbers, texts or truth values, and settings."""
+    found: dict[str, JsonValue] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, bool | int | float | str):
+            found[name] = value
+        elif isinstance(value, BaseModel):
+            found[name] = value.model_dump_json()
+    return found
+
+
+@cache
+def _source(kind: type) -> str:
+    """Hash of the file that a class stands in; nothing for one that was made otherwise."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
 def _tensors(encoder: Encoder, tokens: Sequence[Tokens], batch_size: int) -> Iterator[tuple[str, Tensor]]:

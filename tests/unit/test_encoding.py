@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -248,11 +250,16 @@ class Counting(Stub):
 
     def __init__(self) -> None:
         super().__init__()
-        self.batches = 0
+        self.seen: list[Batch] = []
+
+    @property
+    def batches(self) -> int:
+        """How many there were."""
+        return len(self.seen)
 
     def forward(self, batch: Batch) -> EncodedBatch:
         """Counts tokens and itself."""
-        self.batches += 1
+        self.seen.append(batch)
         return super().forward(batch)
 
 
@@ -261,7 +268,7 @@ def test_vectors_of_a_frozen_encoder_are_computed_once(tmp_path: Path, monkeypat
     monkeypatch.setenv("ERCBENCH_CACHE", str(tmp_path))
     model, device = Counting(), Device("cpu")
     expected = encode(Collator(), model, TOKENS, device, 2)
-    model.batches = 0
+    model.seen.clear()
     for _ in range(2):
         found = encode_frozen(Collator(), model, TOKENS, device, 2)
         assert (found.uids, found.logits) == (expected.uids, None)
@@ -276,3 +283,40 @@ def test_vectors_of_a_frozen_encoder_are_computed_once(tmp_path: Path, monkeypat
         model.backbone.weight.add_(1)
     encode_frozen(Collator(), model, TOKENS, device, 2)
     assert model.batches == 10
+
+
+def test_vectors_of_another_model_with_the_same_weights_are_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How a mean is taken is no weight, and what an author changed in a file has the same class name."""
+    monkeypatch.setenv("ERCBENCH_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "pooled.py"
+    vectors = []
+    for sign, pooling in (("", "mean"), ("", "first"), ("-", "first")):
+        source.write_text(POOLED.format(sign=sign))
+        spec = importlib.util.spec_from_file_location("pooled", source)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "pooled", module)
+        spec.loader.exec_module(module)
+        vectors.append(encode_frozen(Collator(), module.Pooled(pooling), TOKENS, Device("cpu"), 2).vectors[0, 0])
+    assert vectors == [2.0, 1.0, -1.0]
+
+
+POOLED = """
+import torch
+from torch import nn
+from ercbench import EncodedBatch
+
+
+class Pooled(nn.Module):
+    def __init__(self, pooling):
+        super().__init__()
+        self.pooling, self.dimension, self.backbone = pooling, 1, nn.Identity()
+
+    def forward(self, batch):
+        number = 2.0 if self.pooling == "mean" else 1.0
+        vectors = {sign}number * torch.ones(len(batch.uids), 1)
+        return EncodedBatch(batch.uids, vectors, vectors)
+"""
