@@ -203,7 +203,7 @@ def _make(model: EncoderModel) -> list[JsonValue]:
     """
     from torch import nn
 
-    modules: dict[str, object] = dict(model.named_modules()) if isinstance(model, nn.Module) else {"": model}
+    modules: dict[str, Any] = dict(model.named_modules()) if isinstance(model, nn.Module) else {"": model}
     return [
         [path, type(module).__module__, type(module).__qualname__, _source(type(module)), _plain(module)]
         for path, module in modules.items()
