@@ -203,9 +203,9 @@ def _make(model: EncoderModel) -> list[JsonValue]:
     """
     from torch import nn
 
-    modules: dict[str, Any] = dict(model.named_modules()) if isinstance(model, nn.Module) else {"": model}
+    modules: dict[str, object] = dict(model.named_modules()) if isinstance(model, nn.Module) else {"": model}
     return [
-        [path, type(module).__module__, type(module).__qualname__, _source(type(module)), _plain(module)]
+        [path, type(module).__module__, type(module).__qualname__, _source(type(module).__module__), _plain(module)]
         for path, module in modules.items()
     ]
 
@@ -222,9 +222,9 @@ def _plain(module: object) -> dict[str, JsonValue]:
 
 
 @cache
-def _source(kind: type) -> str:
-    """Hash of the file that a class stands in; nothing for one that was made otherwise."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+def _source(module: str) -> str:
+    """Hash of the file of a module; nothing for one that was made otherwise."""
+    file = getattr(sys.modules.get(module), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
