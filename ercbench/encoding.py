@@ -6,7 +6,6 @@ import hashlib
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,8 +203,9 @@ def _make(model: EncoderModel) -> list[JsonValue]:
     from torch import nn
 
     modules: dict[str, object] = dict(model.named_modules()) if isinstance(model, nn.Module) else {"": model}
+    sources = {name: _source(name) for name in {type(module).__module__ for module in modules.values()}}
     return [
-        [path, type(module).__module__, type(module).__qualname__, _source(type(module).__module__), _plain(module)]
+        [path, type(module).__module__, type(module).__qualname__, sources[type(module).__module__], _plain(module)]
         for path, module in modules.items()
     ]
 
@@ -221,7 +221,6 @@ def _plain(module: object) -> dict[str, JsonValue]:
     return found
 
 
-@cache
 def _source(module: str) -> str:
     """Hash of the file of a module; nothing for one that was made otherwise."""
     file = getattr(sys.modules.get(module), "__file__", None)
