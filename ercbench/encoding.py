@@ -6,7 +6,6 @@ import hashlib
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -205,7 +204,7 @@ def _make(model: EncoderModel) -> list[JsonValue]:
 
     modules: dict[str, object] = dict(model.named_modules()) if isinstance(model, nn.Module) else {"": model}
     return [
-        [path, type(module).__module__, type(module).__qualname__, _source(type(module)), _plain(module)]
+        [path, type(module).__module__, type(module).__qualname__, _source(type(module).__module__), _plain(module)]
         for path, module in modules.items()
     ]
 
@@ -221,10 +220,9 @@ def _plain(module: object) -> dict[str, JsonValue]:
     return found
 
 
-@cache
-def _source(kind: type) -> str:
-    """Hash of the file that a class stands in; nothing for one that was made otherwise."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+def _source(module: str) -> str:
+    """Hash of a module's file; nothing for one that has none."""
+    file = getattr(sys.modules.get(module), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
