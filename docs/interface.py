@@ -182,10 +182,21 @@ def _helper(name: str) -> list[str]:
 # ------------------------------------------------------------------------------------------------- specs
 
 
+PLAIN = {
+    "name": "by which it is asked for; `distribution:name` where two plugins offer the same",
+    "summary": "what it is, in a line",
+    "licence": "under which the files may be used, as SPDX writes it or in words",
+    "dialogues": "their number",
+    "turns": "their number, those without a label included",
+    "labels": "labelled utterances per label key",
+}
+"""Fields that the docstrings leave out because their names say enough."""
+
+
 def _spec(spec: type[BaseModel]) -> list[str]:
     """A model: what it is for, and its fields with those it inherits."""
     about, _ = _docs(spec)
-    told, written = {}, {}
+    told, written = dict(PLAIN), {}
     for owner in reversed(spec.__mro__):
         if owner.__module__ == specs.__name__:
             told |= _docs(owner)[1]

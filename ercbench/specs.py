@@ -25,12 +25,7 @@ GENERAL_SLICES = ("shift", "no-shift", "first-turn", "short")
 
 
 class Spec(BaseModel):
-    """Base of everything a plugin hands over: frozen, and a field it does not know is an error.
-
-    Attributes:
-        name: by which it is asked for; ``distribution:name`` where two plugins offer the same.
-        summary: what it is, in a line.
-    """
+    """Base of everything a plugin hands over: frozen, and a field it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -66,13 +61,7 @@ class SplitFile(BaseModel):
 
 
 class SplitCounts(BaseModel):
-    """What a split must contain.
-
-    Attributes:
-        dialogues: their number.
-        turns: their number, those without a label included.
-        labels: labelled utterances per label key.
-    """
+    """What a split must contain: dialogues, turns, and labelled utterances per label key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -134,7 +123,6 @@ class DatasetSpec(Spec):
         sample: name of the small corpus that stands in for this one under ``--sample``.
         benchmark: belongs to ``--dataset all``.
         ranked: whether its records may be ranked on a board.
-        licence: under which the files may be used, as SPDX writes it or in words.
         source: where a person gets the files.
         remote: the files that ``ercbench data fetch`` downloads; empty where they are given out on request only.
         known_copies: what files of other versions with the same names are called, by the start of their sha256.
