@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ercbench.cli.options import plugin_files
+
+if TYPE_CHECKING:
+    from ercbench.catalog import Entry
 
 KINDS = (
     "datasets", "renderers", "encoders", "losses", "curricula", "classifiers", "checkpoints", "tracks", "recipes",
@@ -16,24 +21,33 @@ KINDS = (
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(KINDS), required=False)
 @plugin_files
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(kind: str, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """List what plugins offer, by kind.
+def list_(kind: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """List what plugins offer, of one kind or of all.
 
     \b
     Examples:
+      ercbench list
       ercbench list recipes
       ercbench list losses --json
     """  # noqa: D301
-    from tabulate import tabulate
-
     from ercbench.catalog import KINDS as SPEC_TYPES
     from ercbench.catalog import load_with_files
 
-    entries = load_with_files(plugins).entries(SPEC_TYPES[kind])
-    rows = [
+    catalog = load_with_files(plugins)
+    offered = {name: _rows(catalog.entries(SPEC_TYPES[name])) for name in ([kind] if kind else KINDS)}
+    if as_json:
+        click.echo(json.dumps(offered[kind] if kind else offered, indent=2))
+    elif kind:
+        click.echo(_table(offered[kind]))
+    else:
+        click.echo("\n\n".join(f"{name}\n\n{_table(rows)}" for name, rows in offered.items()))
+
+
+def _rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    return [
         {
             "name": entry.spec.name,
             "summary": entry.spec.summary,
@@ -46,8 +60,10 @@ def list_(kind: str, plugins: tuple[Path, ...], as_json: bool) -> None:
         }
         for entry in entries
     ]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        click.echo(tabulate([[row["name"], row["summary"], row["distribution"]] for row in rows],
-                            ["name", "summary", "distribution"], maxcolwidths=[None, 70, None]))  # fmt: skip
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    from tabulate import tabulate
+
+    return tabulate([[row["name"], row["summary"], row["distribution"]] for row in rows],
+                    ["name", "summary", "distribution"], maxcolwidths=[None, 70, None])  # fmt: skip

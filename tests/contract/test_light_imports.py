@@ -29,6 +29,7 @@ HEAVY = (
     "arguments",
     [
         ["--help"],
+        ["list"],
         ["list", "recipes"],
         ["list", "losses", "--json"],
         ["list", "trackers"],

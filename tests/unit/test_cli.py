@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -161,3 +162,13 @@ def test_quiet_is_silent() -> None:
     """`--quiet` watches nothing."""
     assert isinstance(reporter(quiet=True), Silent)
     assert written({}) == ""
+
+
+def test_list_without_a_kind_lists_all() -> None:
+    """Every kind has its section, and in JSON its list; one kind alone is printed without a heading."""
+    printed = CliRunner().invoke(cli, ["list"]).output
+    whole = json.loads(CliRunner().invoke(cli, ["list", "--json"]).output)
+    alone = json.loads(CliRunner().invoke(cli, ["list", "recipes", "--json"]).output)
+    assert alone == whole["recipes"]
+    assert {"datasets", "losses", "trackers"} <= set(whole)
+    assert all(f"{kind}\n\nname" in printed for kind in whole)
