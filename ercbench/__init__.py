@@ -37,7 +37,18 @@ if TYPE_CHECKING:
         Reader,
         Renderer,
     )
-    from ercbench.reading import Row, group_rows, parse_rows, read_text, shown
+    from ercbench.reading import (
+        Imported,
+        Problem,
+        RawDialogue,
+        RawTurn,
+        Reading,
+        Row,
+        group_rows,
+        parse_rows,
+        read_text,
+        shown,
+    )
     from ercbench.records import RunRecord
     from ercbench.specs import (
         ClassifierSpec,
@@ -66,16 +77,11 @@ if TYPE_CHECKING:
         EncodedBatch,
         Example,
         FloatArray,
-        Imported,
         Label,
         LabelSet,
         LossOutput,
-        Problem,
         Prompt,
         Prototypes,
-        RawDialogue,
-        RawTurn,
-        Reading,
         Representation,
         Split,
         Subset,

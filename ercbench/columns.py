@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ercbench.reading import json_object, parse_rows, read_text, shown
-from ercbench.types import Problem, RawDialogue, RawTurn, Reading
+from ercbench.reading import Problem, RawDialogue, RawTurn, Reading, json_object, parse_rows, read_text, shown
 
 FIELDS = ("dialogue", "turn", "speaker", "text", "label")
 """What a row tells, in the words of this project; ``columns`` maps each to the name it has in a file."""

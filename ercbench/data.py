@@ -21,19 +21,9 @@ from ercbench.data_files import (
 )
 from ercbench.errors import DataError, UsageError
 from ercbench.fingerprints import Fingerprints, fingerprint, fingerprints
+from ercbench.reading import Problem, RawDialogue
 from ercbench.specs import DatasetSpec
-from ercbench.types import (
-    SPLITS,
-    ContextProtocol,
-    Corpus,
-    Dialogue,
-    Example,
-    Problem,
-    RawDialogue,
-    Split,
-    Turns,
-    Utterance,
-)
+from ercbench.types import SPLITS, ContextProtocol, Corpus, Dialogue, Example, Split, Turns, Utterance
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ercbench.reading import shown
+from ercbench.reading import Problem, RawDialogue, RawTurn, Reading, shown
 from ercbench.specs import SplitCounts
-from ercbench.types import LabelSet, Problem, RawDialogue, RawTurn, Reading, Split
+from ercbench.types import LabelSet, Split
 
 
 def file_problems(reading: Reading, labels: LabelSet, name: str) -> list[Problem]:

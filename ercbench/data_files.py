@@ -15,8 +15,9 @@ from ercbench.catalog import load_target
 from ercbench.errors import DataError
 from ercbench.fetching import how_to_get
 from ercbench.fingerprints import file_fingerprint, named_copy
+from ercbench.reading import Problem, RawDialogue, RawTurn, Reading
 from ercbench.specs import DatasetSpec, SplitFile
-from ercbench.types import SPLITS, Corpus, Dialogue, Problem, RawDialogue, RawTurn, Reading, Split
+from ercbench.types import SPLITS, Corpus, Dialogue, Split
 
 ENVIRONMENT = "ERCBENCH_DATA"
 

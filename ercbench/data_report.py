@@ -19,8 +19,9 @@ from ercbench.data_files import all_paths, data_folder, find_split_files, old_co
 from ercbench.errors import DataError
 from ercbench.fingerprints import FileFingerprint, file_fingerprint, fingerprint, named_copy, split_fingerprint
 from ercbench.overlap import Overlap, Repeats, overlap, repeats
+from ercbench.reading import Problem, RawDialogue, RawTurn, Reading
 from ercbench.specs import DatasetSpec, SplitCounts
-from ercbench.types import SPLITS, Dialogue, LabelSet, Problem, RawDialogue, RawTurn, Reading, Split
+from ercbench.types import SPLITS, Dialogue, LabelSet, Split
 
 PAIRS: tuple[tuple[Split, Split], ...] = (("test", "train"), ("test", "dev"), ("dev", "train"))
 """Which split is looked up in which, within one data set."""

@@ -13,8 +13,8 @@ from ercbench.data import check
 from ercbench.errors import DataError, UsageError
 from ercbench.manifest import label_faults, name_fault
 from ercbench.own import of_corpus
-from ercbench.reading import shown
-from ercbench.types import SPLITS, Corpus, LabelSet, Problem, Reading, Split
+from ercbench.reading import Problem, Reading, shown
+from ercbench.types import SPLITS, Corpus, LabelSet, Split
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

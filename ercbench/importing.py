@@ -16,8 +16,9 @@ from ercbench.catalog import load_target
 from ercbench.data import check_files, statistics
 from ercbench.data_files import data_folder, file_names, old_copies
 from ercbench.errors import DataError, PluginError, UsageError
+from ercbench.reading import Imported, Problem
 from ercbench.specs import DatasetSpec, SplitFile
-from ercbench.types import SPLITS, Imported, Problem, Split
+from ercbench.types import SPLITS, Split
 from ercbench.whole_files import write_atomically
 
 SHOWN_NOTES = 20

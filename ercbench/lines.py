@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from ercbench.reading import shown
-from ercbench.types import Problem
+from ercbench.reading import Problem, shown
 
 Place = tuple[Any, ...]
 """The keys and positions that lead to a value, from the top."""

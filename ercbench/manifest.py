@@ -18,9 +18,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ercbench.errors import DataError
 from ercbench.lines import Document, Place, compose
-from ercbench.reading import read_text, shown
+from ercbench.reading import Problem, read_text, shown
 from ercbench.specs import DatasetSpec, SplitFile
-from ercbench.types import SPLITS, LabelSet, Problem, Split
+from ercbench.types import SPLITS, LabelSet, Split
 
 FILE = "dataset.yaml"
 READERS = {

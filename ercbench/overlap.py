@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ercbench.types import RawDialogue, RawTurn
+from ercbench.reading import RawDialogue, RawTurn
 
 LONG = 5
 """Runs of letters and digits from which a text counts as long."""

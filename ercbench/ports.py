@@ -11,16 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ercbench.reading import Imported, Reading
 from ercbench.types import (
     Batch,
     EncodedBatch,
     Example,
     FloatArray,
-    Imported,
     LossOutput,
     Prompt,
     Prototypes,
-    Reading,
     Representation,
     Subset,
     Tokens,

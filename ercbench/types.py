@@ -95,60 +95,6 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
-class RawTurn:
-    """One turn as a reader found it, before any check: `key` is its own id in the file (or empty), `row` its place."""
-
-    speaker: str
-    text: str
-    label: str | None
-    key: str
-    row: str
-
-
-@dataclass(frozen=True)
-class RawDialogue:
-    """One dialogue as a reader found it: `key` is its own id in the file, for instance ``Ses01F_impro01``."""
-
-    key: str
-    turns: tuple[RawTurn, ...]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with something that came from outside: where it is, what it is, what to do about it."""
-
-    where: str
-    what: str
-    fix: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" {self.fix}" if self.fix else "")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a reader made of one file: the dialogues it could read and every problem it met on the way."""
-
-    dialogues: tuple[RawDialogue, ...]
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an importer made of a folder.
-
-    Attributes:
-        files: text by file name, in the names and the format under which the data set is read.
-        notes: what was left out, or read in another way than usual, and why.
-        problems: what makes the files unusable; where there is any, nothing is written.
-    """
-
-    files: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[Problem, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True)
 class Utterance:
     """One turn of a dialogue. `label` is the key of its emotion, or None where it is unknown or withheld."""
 

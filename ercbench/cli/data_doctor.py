@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from ercbench.data_report import DataReport, Examined, PairReport, SplitReport
     from ercbench.overlap import Amount, Shared
-    from ercbench.types import Problem, RawDialogue
+    from ercbench.reading import Problem, RawDialogue
 
 EXAMPLES = 5
 """Texts that ``--show-text`` shows per pair of splits."""
@@ -121,7 +121,7 @@ def _examples(examined: Sequence[Examined], pairs: Mapping[str, PairReport]) -> 
 
 def without_values(problem: Problem) -> Problem:
     """A problem without what it quotes from the file: a value may be a line of dialogue."""
-    from ercbench.types import Problem
+    from ercbench.reading import Problem
 
     what = re.sub(r"(?s)['\"].*['\"]", "'...'", problem.what.partition(" Got ")[0])
     return Problem(problem.where, what, problem.fix)

@@ -13,9 +13,10 @@ from ercbench.catalog import load_target
 from ercbench.data_checks import file_problems
 from ercbench.data_files import Readings, data_folder, file_names, find_split_files, read_files
 from ercbench.data_report import turn_order
+from ercbench.reading import Reading
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.testing.checks import CheckSkipped, Subject, checks_of, need
-from ercbench.types import SPLITS, Corpus, Reading
+from ercbench.types import SPLITS, Corpus
 
 DAMAGED = {
     "empty": b"",

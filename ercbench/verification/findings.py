@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Literal
 
-from ercbench.types import Problem
+from ercbench.reading import Problem
 from ercbench.verification.untrusted import printable, shown
 
 Kind = Literal["fault", "unverified", "note"]

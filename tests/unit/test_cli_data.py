@@ -15,7 +15,7 @@ from ercbench_stock.datasets import DATASETS
 from ercbench import data
 from ercbench.cli.data import data as command
 from ercbench.errors import DataError, UnknownName
-from ercbench.types import Problem
+from ercbench.reading import Problem
 
 STOCK = {spec.name: spec for spec in DATASETS}
 

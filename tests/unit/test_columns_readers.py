@@ -21,8 +21,9 @@ from ercbench.columns import read_csv, read_jsonl, read_tsv
 from ercbench.data_checks import file_problems
 from ercbench.errors import DataError
 from ercbench.ports import ColumnReader
+from ercbench.reading import RawTurn, Reading
 from ercbench.specs import DatasetSpec, SplitFile
-from ercbench.types import SPLITS, LabelSet, RawTurn, Reading
+from ercbench.types import SPLITS, LabelSet
 
 LABELS = LabelSet.of({"ang": "angry", "glad": "glad", "flat": "neutral"}, neutral="flat")
 COLUMNS = {"dialogue": "call", "speaker": "who", "text": "words", "label": "feeling"}

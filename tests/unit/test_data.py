@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ercbench import data, data_files
 from ercbench.data_checks import file_problems
 from ercbench.errors import DataError, UsageError
+from ercbench.reading import RawDialogue, RawTurn, Reading
 from ercbench.specs import DatasetSpec, SplitCounts, SplitFile
-from ercbench.types import SPLITS, Corpus, Dialogue, LabelSet, RawDialogue, RawTurn, Reading, Split, Utterance
+from ercbench.types import SPLITS, Corpus, Dialogue, LabelSet, Split, Utterance
 
 LABELS = LabelSet.of({"glad": "glad", "grim": "grim", "flat": "flat"}, neutral="flat")
 JSON_READER = "ercbench_stock.readers.iemocap:read_iemocap"

@@ -18,8 +18,9 @@ from ercbench.data_report import TurnOrder, across, examine, turn_order
 from ercbench.errors import DataError, UsageError
 from ercbench.fingerprints import file_fingerprint
 from ercbench.overlap import Amount
+from ercbench.reading import Problem, RawDialogue, RawTurn
 from ercbench.specs import DatasetSpec
-from ercbench.types import SPLITS, Problem, RawDialogue, RawTurn
+from ercbench.types import SPLITS
 
 STOCK = {spec.name: spec for spec in DATASETS}
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"

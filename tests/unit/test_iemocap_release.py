@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from ercbench import data
 from ercbench.errors import DataError
 from ercbench.importing import import_data
+from ercbench.reading import Imported
 from ercbench.specs import DatasetSpec
-from ercbench.types import SPLITS, Imported, Split
+from ercbench.types import SPLITS, Split
 
 Turns = list[tuple[str, str, str | None]]
 """Turns as (F or M, text, label or none)."""

@@ -17,8 +17,9 @@ from ercbench.cli.data import data as command
 from ercbench.errors import DataError, PluginError, UsageError
 from ercbench.fingerprints import file_fingerprint, named_copy
 from ercbench.importing import import_data, pickle_problem
+from ercbench.reading import Imported, Problem
 from ercbench.specs import DatasetSpec, SplitFile
-from ercbench.types import SPLITS, Imported, LabelSet, Problem
+from ercbench.types import SPLITS, LabelSet
 
 READER = "ercbench_stock.readers.iemocap:read_iemocap"
 STOCK = {spec.name: spec for spec in DATASETS}

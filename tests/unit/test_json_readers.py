@@ -13,7 +13,7 @@ from ercbench_stock.readers.iemocap import read_iemocap
 
 from ercbench.data_checks import file_problems
 from ercbench.ports import Reader
-from ercbench.types import Problem, Reading
+from ercbench.reading import Problem, Reading
 
 STOCK = {spec.name: spec for spec in DATASETS}
 

@@ -17,7 +17,8 @@ from ercbench import data
 from ercbench.errors import DataError
 from ercbench.lines import LIMIT, Document, compose
 from ercbench.manifest import read_manifest
-from ercbench.types import LabelSet, Problem
+from ercbench.reading import Problem
+from ercbench.types import LabelSet
 
 GOOD = """\
 licence: CC0-1.0

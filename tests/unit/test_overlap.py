@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ercbench.data_files import find_files, read_files
 from ercbench.overlap import Amount, Overlap, is_long, normalised, overlap, repeats, shared_texts
-from ercbench.types import RawDialogue, RawTurn
+from ercbench.reading import RawDialogue, RawTurn
 
 STOCK = {spec.name: spec for spec in DATASETS}
 

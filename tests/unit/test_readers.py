@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ercbench.data_checks import file_problems
 from ercbench.ports import Reader
-from ercbench.types import Problem, RawTurn, Reading
+from ercbench.reading import Problem, RawTurn, Reading
 
 STOCK = {spec.name: spec for spec in DATASETS}
 MELD = (
