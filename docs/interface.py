@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 import ercbench
 import ercbench.testing
-from ercbench import errors, hookspecs, ports, reading, specs, types
+from ercbench import checkpoint_specs, errors, hookspecs, ports, reading, specs, types
 from ercbench.plugin_loading import KINDS
 
 ABOUT = """\
@@ -32,6 +32,8 @@ ELSEWHERE = {"API_LEVEL": "../explanation/versions.md#the-plugin-interface", "ho
              "RunInfo": "hooks.md#runinfo", "EpochInfo": "hooks.md#epochinfo", "RunRecord": "record.md",
              "parametrize_with_checks": "../how-to/write-a-plugin.md#the-kit"}  # fmt: skip
 """Names that stand on another page."""
+SPECIFIED, VALUES = (specs, checkpoint_specs), (reading, types, checkpoint_specs)
+"""Modules whose classes are described as specs, and as values."""
 
 
 def interface(marker: str) -> str:
@@ -40,10 +42,10 @@ def interface(marker: str) -> str:
     for port in _public(ports):
         lines += _port(port)
     lines += ["## Specs", "", SPECS, ""]
-    for spec in [found for found in _public(specs) if issubclass(found, BaseModel)]:
+    for spec in [found for home in SPECIFIED for found in _public(home) if issubclass(found, BaseModel)]:
         lines += _spec(spec)
     lines += ["## Values", "", "What the methods of ports are given and return. All of them are frozen.", ""]
-    for value in [found for found in (*_public(types), *_public(reading)) if dataclasses.is_dataclass(found)]:
+    for value in [found for home in VALUES for found in _public(home) if dataclasses.is_dataclass(found)]:
         lines += _value(value)
     lines += ["## Helpers", "", "Functions that parts are written with.", ""]
     for name in _helpers():
@@ -60,7 +62,7 @@ def _helpers() -> list[str]:
 def _linked_text(text: str, page: str) -> str:
     """What docstrings name by its module becomes a link to its heading."""
     link = lambda found: f"[`{found[1]}{found[2]}`]({page}#{found[1].lower()})"  # noqa: E731
-    return re.sub(r"`(?:ports|specs)\.(\w+)([\w.]*)`", link, text)
+    return re.sub(r"`(?:ports|specs|checkpoint_specs)\.(\w+)([\w.]*)`", link, text)
 
 
 def names(marker: str) -> str:
@@ -198,7 +200,7 @@ def _spec(spec: type[BaseModel]) -> list[str]:
     about, _ = _docs(spec)
     told, written = dict(PLAIN), {}
     for owner in reversed(spec.__mro__):
-        if owner.__module__ == specs.__name__:
+        if owner.__module__ in {home.__name__ for home in SPECIFIED}:
             told |= _docs(owner)[1]
             written |= owner.__annotations__
     rows = [
@@ -270,7 +272,7 @@ def _linked(thing: Any, name: str) -> str:
         return f"[`{name}`]({ELSEWHERE[name]})"
     if getattr(thing, "__module__", "") == errors.__name__:
         return f"[`{name}`](errors.md)"
-    described = name in _helpers() or thing in [*_public(ports), *_public(specs), *_public(types), *_public(reading)]
+    described = name in _helpers() or any(thing in _public(home) for home in (ports, *SPECIFIED, *VALUES))
     return f"[`{name}`](ports.md#{name.lower()})" if described else f"`{name}`"
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ercbench.api import run
-    from ercbench.checkpoint_specs import CheckpointFacts, TrainingData
+    from ercbench.checkpoint_specs import Checkpoint, CheckpointFacts, TrainingData
     from ercbench.checkpoints import load_backbone, load_tokenizer, token_ids
     from ercbench.context import Context
     from ercbench.encoding import length_buckets, pad
@@ -71,7 +71,6 @@ if TYPE_CHECKING:
         MASK,
         SPLITS,
         Batch,
-        Checkpoint,
         Corpus,
         Dialogue,
         EncodedBatch,

@@ -1,13 +1,34 @@
-"""What a plugin tells of the weights of encoders: the data that they had seen. Importing this loads no torch."""
+"""Where the weights of encoders come from, and the data that they had seen. Importing this loads no torch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ercbench.specs import Name, Spec
 from ercbench.types import Split
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where an encoder's weights and tokenizer come from.
+
+    Attributes:
+        name: what the user asked for: a hub id or a local path.
+        path: the folder to read, or the hub id when it is to be fetched from the hub.
+        origin: in words, for the record: a package and its version, ``local folder``, the hub and its revision.
+        sha256: of ``model.safetensors`` where it is a local file, else None.
+        revision: the commit on the hub, else None.
+    """
+
+    name: str
+    path: str | Path
+    origin: str
+    sha256: str | None = None
+    revision: str | None = None
 
 
 class TrainingData(BaseModel):

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ercbench.cache import Cache
+from ercbench.checkpoint_specs import Checkpoint
 from ercbench.errors import CheckpointError
 from ercbench.ports import Encoder
 from ercbench.specs import PackagedCheckpoint
 from ercbench.tensors import sha256_of_file
-from ercbench.types import MASK, Checkpoint
+from ercbench.types import MASK
 
 if TYPE_CHECKING:
     from torch import nn

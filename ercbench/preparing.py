@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ercbench import data, rendering
 from ercbench.catalog import Catalog, load_target
+from ercbench.checkpoint_specs import Checkpoint
 from ercbench.checkpoints import check_weights, locate
 from ercbench.config import Config
 from ercbench.errors import DataError, ErcbenchError, PluginError, Problems
@@ -24,7 +25,7 @@ from ercbench.ports import Encoder
 from ercbench.progress import TRAINING_COST, Reporter, Silent
 from ercbench.slices import slices
 from ercbench.specs import PartSpec
-from ercbench.types import SPLITS, Checkpoint, Corpus, Example, LabelSet, Split, Tokens
+from ercbench.types import SPLITS, Corpus, Example, LabelSet, Split, Tokens
 
 SHOWN = ("renderer", "encoder", "context")
 """Sections of a config that decide what an encoder is shown."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -330,25 +329,6 @@ class Epoch:
     utterances_per_second: float
     utterances: int | None = None
     difficulty: float | None = None
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where an encoder's weights and tokenizer come from.
-
-    Attributes:
-        name: what the user asked for: a hub id or a local path.
-        path: the folder to read, or the hub id when it is to be fetched from the hub.
-        origin: in words, for the record: a package and its version, ``local folder``, the hub and its revision.
-        sha256: of ``model.safetensors`` where it is a local file, else None.
-        revision: the commit on the hub, else None.
-    """
-
-    name: str
-    path: str | Path
-    origin: str
-    sha256: str | None = None
-    revision: str | None = None
 
 
 def __getattr__(name: str) -> Any:

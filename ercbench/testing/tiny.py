@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ercbench.types import MASK, Checkpoint, LabelSet, Prompt
+from ercbench.checkpoint_specs import Checkpoint
+from ercbench.types import MASK, LabelSet, Prompt
 
 LABELS = LabelSet.of({"ang": "angry", "hap": "happy", "neu": "neutral", "sad": "sad"}, neutral="neu")
 """C = 4; no key is the word shown to a model, unless by chance."""

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 
+from ercbench.checkpoint_specs import Checkpoint
 from ercbench.checkpoints import WEIGHTS, check_weights, load_backbone, load_tokenizer, locate
 from ercbench.errors import CheckpointError
 from ercbench.specs import PackagedCheckpoint
-from ercbench.types import Checkpoint
 
 Make = Callable[[str], Path]
 
