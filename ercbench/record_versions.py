@@ -7,7 +7,7 @@ from typing import Any
 
 SCHEMA_VERSION = 4
 """2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors.
-4: what a curriculum chose for an epoch."""
+4: what a curriculum chose for an epoch; a context of all turns."""
 
 
 def readable(version: object) -> bool:
