@@ -60,11 +60,15 @@ RECIPES = (
     ),
     Recipe(
         name="tfidf-context-lr",
-        version=VERSION,
+        version="2",  # 1 tried class weights too
         summary="TF-IDF of the utterance and of the turns before it and logistic regression, chosen on dev",
         reference="None; the usual baseline of text classification",
         base="tfidf-lr",
-        values={"renderer.name": "turns", "encoder.windows": [1, 2, 4, 8]},
+        values={
+            "renderer.name": "turns",
+            "encoder.windows": [1, 2, 4, 8],
+            "classifier.class_weight": ["none"],
+        },
     ),
     Recipe(
         name="frozen-lr",
