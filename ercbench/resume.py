@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from ercbench.errors import UsageError
+from ercbench.errors import Busy
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Epoch
 from ercbench.whole_files import sha256_of, write_atomically
@@ -49,7 +49,7 @@ class Unfinished:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise UsageError(
+            raise Busy(
                 "Another process is at this very run. Wait for it, or end it; then start the same command again."
             ) from error
         return self

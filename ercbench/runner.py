@@ -107,10 +107,8 @@ def cell_path(config: Config, seed: int, results: Path) -> Path:
 
 
 def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
-    """Where an unfinished run keeps its state: another value, data set or local plugin, another folder."""
-    fingerprint = prepared.corpus.fingerprint.removeprefix("sha256:")[:8]
-    files = "".join(f"-{file.sha256[:8]}" for file in prepared.catalog.local if file.sha256)
-    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}{files}-seed-{seed}"
+    """Where an unfinished run keeps its state."""
+    return results / ".unfinished" / prepared.identity(seed)
 
 
 class Cell:
