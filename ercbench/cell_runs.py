@@ -5,12 +5,13 @@ Before: grid.py, which says what is to be run. After: executing.py, which runs a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ercbench.cells import CellName, cell_of
 from ercbench.devices import Device
-from ercbench.errors import Busy, RunsFailed
+from ercbench.errors import ErcbenchError, RunsFailed
 from ercbench.failures import Failure, failure_of, write_failure
 from ercbench.grid import Plan, Request
 from ercbench.observing import observe, run_info
@@ -42,8 +43,11 @@ class Outcome:
         self.failures += other.failures
         self.errors += other.errors
 
-    def check(self) -> None:
+    def check(self, names: Sequence[str] = ()) -> None:
         """Raise what went wrong, when everything else is done.
+
+        Args:
+            names: what each failure is of, for a person, where its cell alone does not say it.
 
         Raises:
             Exception: that of the one cell that failed.
@@ -52,7 +56,9 @@ class Outcome:
         if len(self.failures) == 1 and self.errors:
             raise self.errors[0]
         if self.failures:
-            lines = [f"{one.cell}: {one.what} ({one.where})" for one in self.failures]
+            of = [f"{name}, " for name in names] or [""] * len(self.failures)
+            told = zip(of, self.failures, strict=True)
+            lines = [f"{name}{one.cell}: {one.what} ({one.where})" for name, one in told]
             raise RunsFailed(lines, self.failures[0].exit_code)
 
 
@@ -88,12 +94,33 @@ def succeed(plan: Plan, record: RunRecord, told: Logged) -> None:
 
 
 def fail(plan: Plan, prepared: Prepared, seed: int, error: Exception, told: Logged) -> Failure:
-    """Write down why a cell has no record; that another process is at it is not kept, for that will pass."""
+    """Write down why a cell has no record, unless it is for something that passes.
+
+    The error is told which cell it ended, and lets go of what its functions held: the model, above all.
+    """
     config, local = prepared.config, [file.distribution for file in prepared.catalog.local]
     run_it = command(config, seed, prepared.limit, local)
     failure = failure_of(prepared.cell(seed), prepared.identity(seed), run_it, error, (told.stage, told.epoch))
     told.event("cell_failed", error=failure.error, message=failure.message, where=failure.where)
     told.say(f"{failure.cell} failed: {failure.what}")
-    if not isinstance(error, Busy):
-        write_failure(plan.results, failure)
+    error.add_note(f"This ended {failure.cell}: {failure.where}.")
+    if not isinstance(error, ErcbenchError) or error.lasting:
+        _keep(plan, failure, told)
+    _let_go(error)
     return failure
+
+
+def _keep(plan: Plan, failure: Failure, told: Logged) -> None:
+    """Write the failure record; where that cannot be, the other cells are run all the same."""
+    try:
+        write_failure(plan.results, failure)
+    except (OSError, ErcbenchError) as error:
+        told.say(f"Its failure record cannot be written: {error}")
+
+
+def _let_go(error: BaseException) -> None:
+    """Clear the frames of an error, and of those that led to it: they would keep a model in memory beside the next."""
+    led_to: BaseException | None = error
+    while led_to is not None:
+        traceback.clear_frames(led_to.__traceback__)
+        led_to = led_to.__cause__ or led_to.__context__

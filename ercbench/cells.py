@@ -8,6 +8,9 @@ from pathlib import Path
 from ercbench.records import RunRecord, record_path
 from ercbench.types import ContextProtocol
 
+FAILURES = "failures"
+"""The folder of the failure records in a results folder."""
+
 
 @dataclass(frozen=True)
 class CellName:
@@ -37,7 +40,7 @@ class CellName:
 
     def failure(self, results: Path) -> Path:
         """Where it says why it failed: the same place in a folder beside the records."""
-        return results / "failures" / self.record(results).relative_to(results / "records")
+        return results / FAILURES / self.record(results).relative_to(results / "records")
 
 
 def cell_of(record: RunRecord) -> CellName:

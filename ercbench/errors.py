@@ -30,6 +30,8 @@ class ErcbenchError(Exception):
     """Base of all errors that print one message, without a traceback, and end the program with `exit_code`."""
 
     exit_code = 1
+    lasting = True
+    """Whether the same command would meet it again, so that a run which failed of it waits for ``--retry-failed``."""
 
 
 class UsageError(ErcbenchError):
@@ -44,6 +46,8 @@ class BadSetting(UsageError):
 
 class Busy(UsageError):
     """Another process is at the same run."""
+
+    lasting = False
 
 
 class UnknownName(UsageError):

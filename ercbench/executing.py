@@ -19,6 +19,8 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     What a cell raises is written to its failure record, and the next one begins. Ctrl-C ends all.
     """
     outcome = Outcome(failures=list(plan.failed))
+    if not plan.cells:
+        return outcome
     with RunLog(plan.results) as events:
         announce(events, plan, "serial")
         for prepared, seed in cells(plan):

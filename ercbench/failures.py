@@ -75,13 +75,18 @@ def failure_of(
         identity=identity,
         command=command,
         error=type(error).__name__,
-        message=str(error) or type(error).__name__,
+        message=_as_utf8(str(error)) or type(error).__name__,
         exit_code=error.exit_code if isinstance(error, ErcbenchError) else UNEXPECTED,
         stage=reached[0],
         last_epoch=reached[1],
-        traceback=None if ours else "".join(traceback.format_exception(error)),
+        traceback=None if ours else _as_utf8("".join(traceback.format_exception(error))),
         failed=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _as_utf8(text: str) -> str:
+    """A message may quote the name of a file that is not UTF-8; it is written with what stands for such a byte."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_failure(results: Path, failure: Failure) -> Path:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog
+from ercbench.cells import FAILURES
 from ercbench.config import Config, resolve
 from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
 from ercbench.failures import Failure, read_failure
 from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
 from ercbench.records import RunRecord, read_record
+from ercbench.run_log import LOGS
 from ercbench.specs import DatasetSpec, TrackSpec
 from ercbench.types import ContextProtocol
 
@@ -137,10 +139,13 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     done: list[tuple[Path, RunRecord]] = []
     failed: list[Failure] = []
     observers = find_observers(catalog, request.trackers, errors)
-    if not _writable(request.results):
+    places = (request.results, *(request.results / name for name in (LOGS, FAILURES)))
+    if unwritable := next((folder for folder in places if not _writable(folder)), None):
+        told = "" if unwritable == request.results else f", in which {unwritable.name} is no folder you may write to"
         errors.append(
             UsageError(
-                f"Records cannot be written there. Got --results {request.results}. Name a folder you may write to."
+                f"Records cannot be written there. Got --results {request.results}{told}. Name a folder you may write "
+                "to."
             )
         )
     for config in _configs(catalog, request, track, errors):

@@ -7,22 +7,31 @@ is what the events so far come to, and what the live table of a grid is drawn fr
 from __future__ import annotations
 
 import json
+import logging
+import math
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from ercbench import log_events
 from ercbench.cells import CellName
+from ercbench.errors import UsageError
+from ercbench.locks import is_held
+from ercbench.log_events import is_sound
 from ercbench.progress import NOTHING, Reporter, Silent
 from ercbench.types import Epoch
 
-State = Literal["queued", "running", "done", "failed"]
+log = logging.getLogger("ercbench")
+State = log_events.State
+LOGS = "logs"
+"""The folder of the logs in a results folder."""
 PROGRESS_EVERY = 5.0
 """Seconds between two events of a cell that say how far it is."""
 Event = Mapping[str, Any]
@@ -67,7 +76,7 @@ class GridState:
                 cell = CellName(**one["cell"])
                 self.cells[cell] = CellState(cell, one["state"], epochs=one["epochs"])
         elif kind == "grid_finished":
-            self.about["finished"] = event["time"]
+            self.about |= {"finished": event["time"], "ended": event["ended"]}
         elif "cell" in event and (known := self.cells.get(CellName(**event["cell"]))):
             _apply(known, event)
 
@@ -98,19 +107,27 @@ def _apply(cell: CellState, event: Event) -> None:
 class RunLog:
     """Writes the events of one command, and keeps what they come to. A context manager.
 
-    Its file is locked as long as the command lives, so that others can tell.
+    Its file is locked as long as the command lives, so that others can tell. It is not synced after each event: of a
+    machine that loses power the last ones may be missing, and no run is taken up from them.
     """
 
     def __init__(self, results: Path) -> None:
-        folder = results / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
+        self.path = results / LOGS / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
         self.state = GridState()
         self._lock = FileLock(lock_of(self.path))
+        self._torn = False
 
     def __enter__(self) -> RunLog:
-        self._lock.acquire()
-        self._file = self.path.open("a", encoding="utf-8", newline="\n")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            self._file = self.path.open("ab", buffering=0)
+        except OSError as error:
+            self._lock.release()
+            raise UsageError(
+                f"The log cannot be written there. Got {self.path}: {error.strerror or error}. Make room, or name a "
+                "folder you may write to with --results."
+            ) from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
@@ -127,10 +144,21 @@ class RunLog:
 
     def write(self, event: str, **fields: Any) -> None:
         """Add one event."""
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
-        self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
-        self._file.flush()
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **_finite(fields)}
+        self._append(json.dumps(line, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace"))
         self.state.apply(line)
+
+    def _append(self, line: bytes) -> None:
+        """Write a line. Where there is no room for it, the runs go on all the same, and that is said once."""
+        content = (b"\n" if self._torn else b"") + line + b"\n"
+        try:
+            whole = self._file.write(content) == len(content)
+            reason = "there is no room"
+        except OSError as error:
+            whole, reason = False, error.strerror or str(error)
+        if not whole and not self._torn:
+            log.warning("The log %s cannot be written: %s. The runs go on, and it will lack events.", self.path, reason)
+        self._torn = not whole
 
 
 class Logged(Silent):
@@ -171,7 +199,7 @@ class Logged(Silent):
         fresh = self._done - self._resumed
         left = (now - self._begun) * (self._work - self._done) / fresh if fresh else None
         share = min(1.0, self._done / self._work) if self._work else 0.0
-        finite = {name: value for name, value in figures.items() if abs(value) < float("inf")}
+        finite = {name: value for name, value in figures.items() if math.isfinite(value)}
         self.event("progress", doing=doing, share=share, left=left, figures=finite)
 
     def adjust(self, work: int) -> None:
@@ -207,29 +235,40 @@ class Logged(Silent):
         self._reporter.epoch_finished(epoch, resumed)
 
 
-def lock_of(log: Path) -> Path:
+def lock_of(path: Path) -> Path:
     """The lock that the writer of a log holds while it lives."""
-    return log.with_suffix(".lock")
+    return path.with_suffix(".lock")
 
 
-def is_running(log: Path) -> bool:
+def is_running(path: Path) -> bool:
     """Whether the command that writes a log is still there."""
-    if not lock_of(log).exists():
-        return False
-    try:
-        with FileLock(lock_of(log), timeout=0):
-            return False
-    except Timeout:
-        return True
+    return is_held(lock_of(path))
 
 
 def read_log(path: Path) -> Iterator[Event]:
-    """The events of a log; a line that was cut off by a kill is left out."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict) and "event" in event:
-                yield event
+    """The events of a log; a line that was cut off by a kill, or that nobody could have meant, is left out."""
+    with path.open("rb") as file:
+        yield from events_in(file)
+
+
+def events_in(lines: Iterable[bytes]) -> Iterator[Event]:
+    """Lines of a log -> the events that are whole."""
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if is_sound(event):
+            yield event
+
+
+def _finite(value: Any) -> Any:
+    """A value as JSON has it: a number that is not finite is none."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {name: _finite(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_finite(one) for one in value]
+    return value

@@ -125,14 +125,18 @@ def run_variants(planned: Sequence[Planned], reporter: Reporter) -> list[tuple[F
     plans = [one.plan for one in planned]
     work = sum(prepared.work * len(seeds) for one in plans for prepared, seeds in one.groups)
     whole = Whole(reporter, sum(one.cells for one in plans), work)
-    outcome = Outcome()
+    outcome, names = Outcome(), list[str]()
     try:
         for one in planned:
             whole.about = one.variant.name
-            outcome.add(execute(one.plan, one.request, whole))
+            found = execute(one.plan, one.request, whole)
+            outcome.add(found)
+            names += [one.variant.name] * len(found.failures)
+            for error in found.errors:
+                error.add_note(f"It is a run of {one.variant.name}; its log is in {one.plan.results / 'logs'}.")
     finally:
         whole.close()
-    outcome.check()
+    outcome.check(names)
     return [tuple((path, read_record(path)) for path in one.paths) for one in planned]
 
 

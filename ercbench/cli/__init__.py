@@ -85,5 +85,5 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return cli(arguments)
     except ErcbenchError as error:
-        click.echo(f"ercbench: {error}", err=True)
+        click.echo("\n".join([f"ercbench: {error}", *getattr(error, "__notes__", ())]), err=True)
         sys.exit(error.exit_code)
