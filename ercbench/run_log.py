@@ -145,7 +145,7 @@ class RunLog:
     def write(self, event: str, **fields: Any) -> None:
         """Add one event."""
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **_finite(fields)}
-        self._append(json.dumps(line, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace"))
+        self._append(json.dumps(line, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
         self.state.apply(line)
 
     def _append(self, line: bytes) -> None:
