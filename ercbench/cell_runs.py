@@ -15,12 +15,14 @@ from ercbench.errors import ErcbenchError, RunsFailed
 from ercbench.failures import Failure, failure_of, write_failure
 from ercbench.grid import Plan, Request
 from ercbench.observing import observe, run_info
+from ercbench.own import described
 from ercbench.preparing import Prepared
 from ercbench.progress import Reporter
 from ercbench.provenance import command
 from ercbench.records import RunRecord
 from ercbench.run_log import Logged, RunLog, State
 from ercbench.runner import cell_path, run
+from ercbench.unfinished import RunDescription, write_description
 
 
 @dataclass
@@ -63,14 +65,40 @@ class Outcome:
 
 
 def run_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, told: Reporter) -> RunRecord:
-    """Run one cell, and tell observers of it."""
+    """Run one cell, and tell observers of it. While it has no record, a file says which run is unfinished."""
     device = Device(request.device, prepared.config.training.precision)
     info = run_info(prepared, seed, device, plan.results, cell_path(prepared.config, seed, plan.results))
 
     def one(observed: Reporter) -> RunRecord:
         return run(prepared, seed, device, plan.results, observed, request.keep_model)
 
-    return observe(one, told, plan.observers, info)
+    description = write_description(plan.results, describe(prepared, seed))
+    record = observe(one, told, plan.observers, info)
+    description.unlink(missing_ok=True)
+    return record
+
+
+def describe(prepared: Prepared, seed: int) -> RunDescription:
+    """What tells this run from every other."""
+    cell, config = prepared.cell(seed), prepared.config
+    return RunDescription(
+        recipe=cell.recipe,
+        dataset=cell.dataset,
+        track=cell.track,
+        context=cell.context,
+        seed=seed,
+        identity=prepared.identity(seed),
+        command=command_of(prepared, seed),
+        config=dict(config.values),
+        fingerprint=prepared.corpus.fingerprint,
+        local_plugins=frozenset(file.sha256 for file in prepared.catalog.local if file.sha256),
+        own=described(config.dataset),
+    )
+
+
+def command_of(prepared: Prepared, seed: int) -> str:
+    """What runs this cell."""
+    return command(prepared.config, seed, prepared.limit, [file.distribution for file in prepared.catalog.local])
 
 
 def announce(events: RunLog, plan: Plan, executor: str) -> None:
@@ -98,9 +126,8 @@ def fail(plan: Plan, prepared: Prepared, seed: int, error: Exception, told: Logg
 
     The error is told which cell it ended, and lets go of what its functions held: the model, above all.
     """
-    config, local = prepared.config, [file.distribution for file in prepared.catalog.local]
-    run_it = command(config, seed, prepared.limit, local)
-    failure = failure_of(prepared.cell(seed), prepared.identity(seed), run_it, error, (told.stage, told.epoch))
+    which = prepared.cell(seed), prepared.identity(seed), command_of(prepared, seed)
+    failure = failure_of(*which, error, (told.stage, told.epoch))
     told.event("cell_failed", error=failure.error, message=failure.message, where=failure.where)
     told.say(f"{failure.cell} failed: {failure.what}")
     error.add_note(f"This ended {failure.cell}: {failure.where}.")

@@ -10,7 +10,7 @@ from ercbench.grid import Plan, Request, finished
 from ercbench.preparing import Prepared
 from ercbench.progress import Reporter
 from ercbench.records import RunRecord
-from ercbench.run_log import Logged, RunLog
+from ercbench.run_log import SERIAL, Logged, RunLog
 
 
 def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
@@ -22,7 +22,7 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     if not plan.cells:
         return outcome
     with RunLog(plan.results) as events:
-        announce(events, plan, "serial")
+        announce(events, plan, SERIAL)
         for prepared, seed in cells(plan):
             told = Logged(prepared.cell(seed), events.write, reporter)
             try:

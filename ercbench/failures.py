@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ercbench.cells import CellName
 from ercbench.errors import ErcbenchError
@@ -20,6 +20,15 @@ from ercbench.whole_files import write_atomically
 
 UNEXPECTED = 1
 """Exit code of an error that is nobody's to mend but the author's of the code that raised it."""
+
+
+def _as_utf8(text: object) -> object:
+    """A message may quote the name of a file that is not UTF-8; it is written with what stands for such a byte."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(text, str) else text
+
+
+Said = Annotated[str, BeforeValidator(_as_utf8)]
+"""What an error says, whoever wrote it."""
 
 
 class Failure(BaseModel):
@@ -36,11 +45,11 @@ class Failure(BaseModel):
     identity: str = Field(description="of settings, data and local plugins; another one is another run")
     command: str = Field(description="what runs this cell")
     error: str = Field(description="class of the error")
-    message: str = Field(description="what it says")
+    message: Said = Field(description="what it says")
     exit_code: Annotated[int, Field(ge=1)] = Field(description="of ercbench, had it been the only cell")
     stage: str | None = Field(description="in which it happened; null: before the first")
     last_epoch: Annotated[int, Field(ge=0)] = Field(description="the last one that was finished and kept; 0: none")
-    traceback: str | None = Field(None, description="of an error that is not the user's to mend")
+    traceback: Said | None = Field(None, description="of an error that is not the user's to mend")
     failed: str = Field(description="ISO 8601, UTC")
 
     @property
@@ -75,18 +84,13 @@ def failure_of(
         identity=identity,
         command=command,
         error=type(error).__name__,
-        message=_as_utf8(str(error)) or type(error).__name__,
+        message=str(error) or type(error).__name__,
         exit_code=error.exit_code if isinstance(error, ErcbenchError) else UNEXPECTED,
         stage=reached[0],
         last_epoch=reached[1],
-        traceback=None if ours else _as_utf8("".join(traceback.format_exception(error))),
+        traceback=None if ours else "".join(traceback.format_exception(error)),
         failed=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _as_utf8(text: str) -> str:
-    """A message may quote the name of a file that is not UTF-8; it is written with what stands for such a byte."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_failure(results: Path, failure: Failure) -> Path:

@@ -137,3 +137,14 @@ def _content(path: Path) -> str | None:
         return content if sha256_of(content) == envelope["sha256"] else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not what was written
         return None
+
+
+def epochs_kept(folder: Path, verify: bool = False) -> int:
+    """How many epochs of a run are finished and kept; 0 where there is nothing, or, with `verify`, not all is whole."""
+    text = _content(folder / STATE)
+    if text is None:
+        return 0
+    state: dict[str, Any] = json.loads(text)
+    files = state["files"].values() if verify else ()
+    damaged = any(sha256_of_file(folder / file["name"]) != file["sha256"] for file in files)
+    return 0 if damaged else len(state["epochs"])

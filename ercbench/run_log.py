@@ -24,7 +24,7 @@ from ercbench import log_events
 from ercbench.cells import CellName
 from ercbench.errors import UsageError
 from ercbench.locks import is_held
-from ercbench.log_events import is_sound
+from ercbench.log_events import EVENTS, is_sound
 from ercbench.progress import NOTHING, Reporter, Silent
 from ercbench.types import Epoch
 
@@ -32,6 +32,8 @@ log = logging.getLogger("ercbench")
 State = log_events.State
 LOGS = "logs"
 """The folder of the logs in a results folder."""
+SERIAL = "serial"
+"""The executor that runs cells one after the other in the command's own process."""
 PROGRESS_EVERY = 5.0
 """Seconds between two events of a cell that say how far it is."""
 Event = Mapping[str, Any]
@@ -77,7 +79,7 @@ class GridState:
                 self.cells[cell] = CellState(cell, one["state"], epochs=one["epochs"])
         elif kind == "grid_finished":
             self.about |= {"finished": event["time"], "ended": event["ended"]}
-        elif "cell" in event and (known := self.cells.get(CellName(**event["cell"]))):
+        elif kind in EVENTS and "cell" in event and (known := self.cells.get(CellName(**event["cell"]))):
             _apply(known, event)
 
     def count(self, state: State) -> int:

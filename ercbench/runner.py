@@ -34,6 +34,7 @@ from ercbench.selection import choose
 from ercbench.specs import LossSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
 from ercbench.types import Predictions, Prototypes, Representation, Scores, Split, Subset
+from ercbench.unfinished import UNFINISHED
 from ercbench.whole_files import sha256_of
 
 
@@ -108,7 +109,7 @@ def cell_path(config: Config, seed: int, results: Path) -> Path:
 
 def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
     """Where an unfinished run keeps its state."""
-    return results / ".unfinished" / prepared.identity(seed)
+    return results / UNFINISHED / prepared.identity(seed)
 
 
 class Cell:

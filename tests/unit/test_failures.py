@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from ercbench.grid import Request, plan
 from ercbench.progress import Silent
 from ercbench.records import read_record
 from ercbench.resume import Unfinished
+from ercbench.unfinished import unfinished_runs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CELL = CellName("method@2", "talk", "mini", "past", 3)
@@ -292,6 +294,29 @@ def test_a_results_folder_that_is_not_writable_in_part_is_told_before_anything_i
     assert isinstance(found.exception, UsageError)
     assert f"Got --results r, in which {name} is no folder you may write to." in str(found.exception)
     assert not done("lucky")
+
+
+def test_an_unfinished_run_says_which_it_is_as_long_as_it_is_one(run: Callable[..., Result], plugin: Path) -> None:
+    """So `gc` knows what is needed: the checkpoints of a run that failed, until its very record is there."""
+
+    def cleaned() -> str:
+        words = ["gc", "r", "--plugin", str(plugin)]
+        return CliRunner().invoke(cli, words, catch_exceptions=False).stdout
+
+    assert isinstance(run("raises").exception, ValueError)
+    [left] = unfinished_runs(Path("r"))
+    assert left.description
+    assert left.description.cell == CellName("raises@1", "meld-sample", "mini", "past", 0)
+    assert left.description.command.startswith("ercbench run raises --dataset meld-sample --track mini --seed 0")
+    assert left.epochs(verify=True) == 1
+    assert "raises@1 on meld-sample, track mini, context past, seed 0: goes on after epoch 1" in cleaned()
+    shutil.copytree("r/.unfinished", "copy")
+    Path("bad-day").unlink()
+    assert run("raises", "--retry-failed").exit_code == 0
+    assert [path.suffix for path in Path("r/.unfinished").iterdir()] == [".lock"]
+    shutil.copytree("copy", "r/.unfinished", dirs_exist_ok=True)
+    assert "seed 0: its record is there" in cleaned()
+    assert not list(Path("r/.unfinished").iterdir())
 
 
 # Grids and ablations
