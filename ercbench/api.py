@@ -9,7 +9,8 @@ from typing import Any
 
 from ercbench.catalog import load_with_files
 from ercbench.errors import UsageError
-from ercbench.grid import ALL, SAMPLE_FOLDER, Request, execute, fetch_missing, plan
+from ercbench.executing import execute
+from ercbench.grid import ALL, SAMPLE_FOLDER, Request, fetch_missing, plan
 from ercbench.own import is_folder, of_corpus
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter, Silent
@@ -35,6 +36,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     results: str | Path | None = None,
     device: str | None = None,
     force: bool = False,
+    retry_failed: bool = False,
     keep_model: bool = True,
     fetch: bool = False,
     trackers: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
@@ -58,6 +60,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         results: folder of the records; None is ``leaderboards``, or ``leaderboards/sample`` with `sample`.
         device: ``cpu``, ``cuda`` or ``mps``; None takes the fastest.
         force: run cells again that are done.
+        retry_failed: run cells again that failed before.
         keep_model: keep the trained models beside the records.
         fetch: download the public data sets that are not here.
         trackers: observers by name, such as ``"jsonl"``, ``["jsonl", "tensorboard"]`` or, with settings,
@@ -70,6 +73,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
 
     Raises:
         ErcbenchError: whatever is wrong, all of it at once and before anything is trained; see ``errors.py``.
+        Exception: a cell failed, and all others are done; `RunsFailed` for several.
 
     Example:
         >>> import ercbench
@@ -90,6 +94,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         results=default if results is None else Path(results),
         device=device,
         force=force,
+        retry_failed=retry_failed,
         keep_model=keep_model,
         fetch=fetch,
         trackers=_trackers(trackers),
@@ -97,7 +102,9 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     catalog, reporter = load_with_files([Path(plugin) for plugin in plugins]), reporter or Silent()
     fetch_missing(catalog, request, _Told(reporter))
     prepared = plan(catalog, request)
-    return [record for _, record in prepared.done] + execute(prepared, request, reporter)
+    outcome = execute(prepared, request, reporter)
+    outcome.check()
+    return [record for _, record in prepared.done] + outcome.records
 
 
 def _trackers(trackers: str | Sequence[str] | Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

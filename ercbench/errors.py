@@ -6,6 +6,7 @@
     +-- UsageError                2   an option or argument cannot be used
     |   +-- UnknownName           2   no such recipe, data set, track or part
     |   +-- BadSetting            2   a recipe's value is not acceptable
+    |   +-- Busy                  2   another process is at the same run
     +-- DataError                 3   data files are missing, broken, or not what they claim to be
     +-- PluginError               4   a plugin cannot be loaded or hands over something unusable
     +-- CheckpointError           5   an encoder's weights or tokenizer cannot be used
@@ -13,6 +14,7 @@
     +-- RecordError               7   a record, a predictions file or a board is broken, out of date or not what it says
     +-- FetchError                8   data files cannot be downloaded, or what arrives is not what it should be
     +-- Problems                  the exit code of the first of several errors reported together
+    +-- RunsFailed                the exit code of the first of several cells that failed; the others are done
 
 ``ercbench verify`` ends with 7 where something is wrong, and with 3 where only the data are missing to tell.
 A message says what is wrong, with which object and value ("Got ..."), and what to do.
@@ -28,6 +30,8 @@ class ErcbenchError(Exception):
     """Base of all errors that print one message, without a traceback, and end the program with `exit_code`."""
 
     exit_code = 1
+    lasting = True
+    """Whether the same command would meet it again, so that a run which failed of it waits for ``--retry-failed``."""
 
 
 class UsageError(ErcbenchError):
@@ -38,6 +42,12 @@ class UsageError(ErcbenchError):
 
 class BadSetting(UsageError):
     """A recipe's value is not acceptable."""
+
+
+class Busy(UsageError):
+    """Another process is at the same run."""
+
+    lasting = False
 
 
 class UnknownName(UsageError):
@@ -110,3 +120,16 @@ class Problems(ErcbenchError):
         lines = [f"{len(self.errors)} problems; nothing was started."]
         lines += [f"{number}. {error}" for number, error in enumerate(self.errors, 1)]
         super().__init__("\n".join(lines))
+
+
+class RunsFailed(ErcbenchError):
+    """Some cells ended without a record; all others are done."""
+
+    def __init__(self, lines: Sequence[str], exit_code: int) -> None:
+        self.exit_code = exit_code
+        many = "1 run failed" if len(lines) == 1 else f"{len(lines)} runs failed"
+        super().__init__(
+            "\n".join(
+                [f"{many}; the others are done. Try again with --retry-failed.", *(f"- {line}" for line in lines)]
+            )
+        )

@@ -1,4 +1,4 @@
-"""Which cells to run, which are done, and running the rest one after the other."""
+"""Which cells to run, which are done, and which failed before. Running the rest is the work of ``executing.py``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog
+from ercbench.cells import FAILURES
 from ercbench.config import Config, resolve
 from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
+from ercbench.failures import Failure, read_failure
 from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
-from ercbench.progress import Reporter
-from ercbench.records import RunRecord, read_record, record_path
+from ercbench.records import RunRecord, read_record
+from ercbench.run_log import LOGS
 from ercbench.specs import DatasetSpec, TrackSpec
 from ercbench.types import ContextProtocol
 
@@ -45,6 +47,7 @@ class Request:
         results: folder of the records.
         device: ``cpu``, ``cuda``, ``mps``; None for the fastest.
         force: run cells again that are done.
+        retry_failed: run cells again that failed before.
         keep_model: keep the trained models beside the records.
         fetch: download the public data sets that are not here; see `fetch_missing`.
         trackers: settings by name of the tracker.
@@ -61,6 +64,7 @@ class Request:
     results: Path = Path("leaderboards")
     device: str | None = None
     force: bool = False
+    retry_failed: bool = False
     keep_model: bool = True
     fetch: bool = False
     context: ContextProtocol = "past"
@@ -69,10 +73,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked request: what is to be run, the records of what is done already, and who is told of each run."""
+    """A checked request: what is to be run, what is done already or failed before, and who is told of each run."""
 
     groups: Sequence[tuple[Prepared, tuple[int, ...]]]
     done: Sequence[tuple[Path, RunRecord]]
+    failed: Sequence[Failure]
     track: str
     results: Path
     observers: Sequence[Observer] = ()
@@ -130,58 +135,36 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     track = request.track or default_track(catalog)
     preparations = preparations or Preparations(catalog, request.data_dir, request.limit)
     errors: list[ErcbenchError] = []
-    groups, done = [], []
+    groups: list[tuple[Prepared, tuple[int, ...]]] = []
+    done: list[tuple[Path, RunRecord]] = []
+    failed: list[Failure] = []
     observers = find_observers(catalog, request.trackers, errors)
-    if not _writable(request.results):
+    places = (request.results, *(request.results / name for name in (LOGS, FAILURES)))
+    if unwritable := next((folder for folder in places if not _writable(folder)), None):
+        told = "" if unwritable == request.results else f", in which {unwritable.name} is no folder you may write to"
         errors.append(
             UsageError(
-                f"Records cannot be written there. Got --results {request.results}. Name a folder you may write to."
+                f"Records cannot be written there. Got --results {request.results}{told}. Name a folder you may write "
+                "to."
             )
         )
     for config in _configs(catalog, request, track, errors):
         try:
             Device(request.device, config.training.precision)
             prepared = preparations.prepare(config)
-            finished = {seed: record for seed in request.seeds if (record := _finished(prepared, seed, request))}
+            there = {seed: found for seed in request.seeds if (found := finished(prepared, seed, request))}
         except ErcbenchError as error:
             errors += error.errors if isinstance(error, Problems) else [error]
             continue
-        done += list(finished.values())
-        groups.append((prepared, tuple(seed for seed in request.seeds if seed not in finished)))
+        left = [seed for seed in request.seeds if seed not in there]
+        before = {seed: one for seed in left if (one := failed_before(prepared, seed, request))}
+        done += there.values()
+        failed += before.values()
+        groups.append((prepared, tuple(seed for seed in left if seed not in before)))
     unique = list({str(error): error for error in errors}.values())
     if unique:
         raise unique[0] if len(unique) == 1 else Problems(unique)
-    return Plan([group for group in groups if group[1]], done, track, request.results, observers)
-
-
-def execute(plan: Plan, request: Request, reporter: Reporter) -> list[RunRecord]:
-    """Run the cells of a plan in order; each record is on disk before the next cell begins."""
-    records = []
-    for prepared, seeds in plan.groups:
-        config = prepared.config
-        for seed in seeds:
-            track = f"track {config.track.name}, context {config.context.protocol}"
-            reporter.begin(f"{config.recipe.name} on {config.dataset.name}, {track}, seed {seed}", prepared.work)
-            try:
-                records.append(_execute_cell(plan, request, prepared, seed, reporter))
-            finally:
-                reporter.end()
-    return records
-
-
-def _execute_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, reporter: Reporter) -> RunRecord:
-    """Run one cell, and tell observers of it."""
-    from ercbench.devices import Device
-    from ercbench.observing import observe, run_info
-    from ercbench.runner import cell_path, run
-
-    device = Device(request.device, prepared.config.training.precision)
-    info = run_info(prepared, seed, device, plan.results, cell_path(prepared.config, seed, plan.results))
-
-    def one(told: Reporter) -> RunRecord:
-        return run(prepared, seed, device, plan.results, told, request.keep_model)
-
-    return observe(one, reporter, plan.observers, info)
+    return Plan([group for group in groups if group[1]], done, failed, track, request.results, observers)
 
 
 def default_track(catalog: Catalog) -> str:
@@ -239,7 +222,7 @@ def _writable(folder: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK)
 
 
-def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, RunRecord] | None:
+def finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, RunRecord] | None:
     """The record of a cell that is done.
 
     Raises:
@@ -247,9 +230,7 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
         RecordError: the record there cannot be read.
     """
     config = prepared.config
-    recipe = f"{config.recipe.name}@{config.recipe.version}"
-    names = (config.dataset.name, config.track.name, recipe)
-    path = record_path(request.results, *names, seed, config.context.protocol)
+    path = prepared.cell(seed).record(request.results)
     if request.force or not path.exists():
         return None
     record = read_record(path)
@@ -268,3 +249,11 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
             "Write elsewhere with --results FOLDER, or replace it with --force."
         )
     return path, record
+
+
+def failed_before(prepared: Prepared, seed: int, request: Request) -> Failure | None:
+    """Why this very run failed before, unless it is to be tried again."""
+    if request.force or request.retry_failed:
+        return None
+    failure = read_failure(prepared.cell(seed).failure(request.results))
+    return failure if failure and failure.identity == prepared.identity(seed) else None

@@ -113,7 +113,7 @@ def run_info(prepared: Prepared, seed: int, device: Device, results: Path, recor
 
 
 class Observed:
-    """A `Reporter` that also tells observers; it hands on to `reporter` how far the run is."""
+    """A `Reporter` that also tells observers, and hands everything on to `reporter`."""
 
     def __init__(self, reporter: Reporter, observers: Sequence[Observer], info: RunInfo) -> None:
         self._reporter, self._info = reporter, info
@@ -148,14 +148,17 @@ class Observed:
 
     def stage_started(self, stage: str) -> None:
         """A stage begins."""
+        self._reporter.stage_started(stage)
         self._tell("ercbench_stage_started", {"stage": stage})
 
     def stage_finished(self, stage: str, seconds: float) -> None:
         """A stage is done."""
+        self._reporter.stage_finished(stage, seconds)
         self._tell("ercbench_stage_finished", {"stage": stage, "seconds": seconds})
 
     def epoch_finished(self, epoch: Epoch, resumed: bool = False) -> None:
         """An epoch is trained and scored. The score that chooses the epoch is not told, it may be one on test."""
+        self._reporter.epoch_finished(epoch, resumed)
         losses = MappingProxyType(dict(epoch.losses))
         speed = epoch.seconds, epoch.utterances_per_second
         chosen = epoch.utterances, epoch.difficulty

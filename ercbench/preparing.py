@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ercbench import data, rendering
 from ercbench.catalog import Catalog, load_target
+from ercbench.cells import CellName
 from ercbench.checkpoint_specs import Checkpoint
 from ercbench.checkpoints import check_weights, locate
 from ercbench.config import Config
@@ -70,6 +71,18 @@ class Prepared:
     speakers: Mapping[str, str]
     gold: Mapping[Split, dict[str, int]]
     seconds: Mapping[str, float]
+
+    def cell(self, seed: int) -> CellName:
+        """Which cell a run from this seed is."""
+        config = self.config
+        recipe, context = f"{config.recipe.name}@{config.recipe.version}", config.context.protocol
+        return CellName(recipe, config.dataset.name, config.track.name, context, seed)
+
+    def identity(self, seed: int) -> str:
+        """Of a run from this seed: another value, data set or local plugin gives another."""
+        fingerprint = self.corpus.fingerprint.removeprefix("sha256:")[:8]
+        files = "".join(f"-{file.sha256[:8]}" for file in self.catalog.local if file.sha256)
+        return f"{self.config.digest}-{fingerprint}{files}-seed-{seed}"
 
     @property
     def work(self) -> int:

@@ -1,7 +1,7 @@
 """What a run tells whoever watches it. The command line shows it; from Python nobody watches unless asked to.
 
-The last three methods are told to observers, see ``observing.py``; whoever shows progress may leave them as `Silent`
-has them.
+The last three methods are told to observers, see ``observing.py``, and to the log of a command, see ``run_log.py``;
+whoever shows progress may leave them as `Silent` has them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from ercbench.errors import UsageError
+from ercbench.errors import Busy
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Epoch
 from ercbench.whole_files import sha256_of, write_atomically
@@ -49,7 +49,7 @@ class Unfinished:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise UsageError(
+            raise Busy(
                 "Another process is at this very run. Wait for it, or end it; then start the same command again."
             ) from error
         return self
@@ -137,3 +137,14 @@ def _content(path: Path) -> str | None:
         return content if sha256_of(content) == envelope["sha256"] else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not what was written
         return None
+
+
+def epochs_kept(folder: Path, verify: bool = False) -> int:
+    """How many epochs of a run are finished and kept; 0 where there is nothing, or, with `verify`, not all is whole."""
+    text = _content(folder / STATE)
+    if text is None:
+        return 0
+    state: dict[str, Any] = json.loads(text)
+    files = state["files"].values() if verify else ()
+    damaged = any(sha256_of_file(folder / file["name"]) != file["sha256"] for file in files)
+    return 0 if damaged else len(state["epochs"])

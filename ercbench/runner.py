@@ -34,6 +34,7 @@ from ercbench.selection import choose
 from ercbench.specs import LossSpec
 from ercbench.training import Objective, Surroundings, Trained, derive_seed
 from ercbench.types import Predictions, Prototypes, Representation, Scores, Split, Subset
+from ercbench.unfinished import UNFINISHED
 from ercbench.whole_files import sha256_of
 
 
@@ -107,10 +108,8 @@ def cell_path(config: Config, seed: int, results: Path) -> Path:
 
 
 def unfinished_folder(prepared: Prepared, seed: int, results: Path) -> Path:
-    """Where an unfinished run keeps its state: another value, data set or local plugin, another folder."""
-    fingerprint = prepared.corpus.fingerprint.removeprefix("sha256:")[:8]
-    files = "".join(f"-{file.sha256[:8]}" for file in prepared.catalog.local if file.sha256)
-    return results / ".unfinished" / f"{prepared.config.digest}-{fingerprint}{files}-seed-{seed}"
+    """Where an unfinished run keeps its state."""
+    return results / UNFINISHED / prepared.identity(seed)
 
 
 class Cell:

@@ -16,11 +16,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog
+from ercbench.cell_runs import Outcome
 from ercbench.comparing import counts_of
 from ercbench.devices import Device
 from ercbench.errors import BadSetting, ErcbenchError, PluginError, Problems
+from ercbench.executing import execute
 from ercbench.gold import load_gold
-from ercbench.grid import Plan, Request, execute, plan
+from ercbench.grid import Plan, Request, plan
 from ercbench.preparing import Preparations
 from ercbench.progress import Reporter, Whole
 from ercbench.records import read_record, record_path
@@ -115,16 +117,26 @@ def plan_variants(
 
 
 def run_variants(planned: Sequence[Planned], reporter: Reporter) -> list[tuple[Found, ...]]:
-    """Run what is left to be run, one after the other -> the records of each variant, in the order of seeds."""
+    """Run what is left to be run, one after the other -> the records of each variant, in the order of seeds.
+
+    Raises:
+        Exception: a run failed, and all others are done; `RunsFailed` for several.
+    """
     plans = [one.plan for one in planned]
     work = sum(prepared.work * len(seeds) for one in plans for prepared, seeds in one.groups)
     whole = Whole(reporter, sum(one.cells for one in plans), work)
+    outcome, names = Outcome(), list[str]()
     try:
         for one in planned:
             whole.about = one.variant.name
-            execute(one.plan, one.request, whole)
+            found = execute(one.plan, one.request, whole)
+            outcome.add(found)
+            names += [one.variant.name] * len(found.failures)
+            for error in found.errors:
+                error.add_note(f"It is a run of {one.variant.name}; its log is in {one.plan.results / 'logs'}.")
     finally:
         whole.close()
+    outcome.check(names)
     return [tuple((path, read_record(path)) for path in one.paths) for one in planned]
 
 

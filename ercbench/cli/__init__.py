@@ -16,6 +16,7 @@ from ercbench.errors import ErcbenchError, UnknownName
 
 COMMANDS = {
     "run": "Train and score recipes on data sets, and write records.",
+    "status": "Show what runs, what is unfinished and what failed.",
     "predict": "Predict the emotions of conversations with a trained model.",
     "export": "Write a trained model for plain transformers.",
     "list": "List what plugins offer.",
@@ -31,6 +32,7 @@ COMMANDS = {
     "verify": "Check a results folder or a submission against data, plugins and itself.",
     "submit": "Pack runs into a folder that is ready for a pull request.",
     "cache": "Show or clear what is kept so that it need not be computed again.",
+    "gc": "Remove what killed and failed runs left and nobody needs.",
     "plugin": "Plugins: list them, begin one of your own, check it.",
     "doctor": "Check versions, devices, data and encoders.",
 }
@@ -85,5 +87,5 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return cli(arguments)
     except ErcbenchError as error:
-        click.echo(f"ercbench: {error}", err=True)
+        click.echo("\n".join([f"ercbench: {error}", *getattr(error, "__notes__", ())]), err=True)
         sys.exit(error.exit_code)

@@ -10,7 +10,10 @@ import click
 from ercbench.cli.options import INTERRUPTED, NO_MODEL, request_of, run_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ercbench.catalog import Catalog
+    from ercbench.failures import Failure
     from ercbench.grid import Plan, Request
     from ercbench.preparing import Prepared
 
@@ -38,7 +41,8 @@ def run(**options: Any) -> None:
 
     from ercbench.catalog import load_with_files
     from ercbench.cli.progress import downloads, reporter
-    from ercbench.grid import execute, fetch_missing, plan
+    from ercbench.executing import execute
+    from ercbench.grid import fetch_missing, plan
 
     request = request_of(options, options["recipes"], not options["no_model"])
     quiet = options["quiet"] or options["as_json"]
@@ -50,15 +54,16 @@ def run(**options: Any) -> None:
     if options["dry_run"]:
         return
     try:
-        new = execute(prepared, request, reporter(quiet))
+        outcome = execute(prepared, request, reporter(quiet))
     except KeyboardInterrupt:
         click.echo("Interrupted. The same command goes on after the last finished epoch.", err=True)
         sys.exit(INTERRUPTED)
-    records = [record for _, record in prepared.done] + new
+    records = [record for _, record in prepared.done] + outcome.records
     if options["as_json"]:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
     elif not quiet:
-        _summarise(records, request)
+        _summarise(records, outcome.failures, request)
+    outcome.check()
 
 
 def _describe(catalog: Catalog, plan: Plan, request: Request) -> None:
@@ -68,6 +73,8 @@ def _describe(catalog: Catalog, plan: Plan, request: Request) -> None:
     for path, record in plan.done:
         score = 100 * record.scores.test.weighted_f1
         click.echo(f"Done already: {path} (test weighted F1 {score:.2f}). Run it again with --force.")
+    for failure in plan.failed:
+        click.echo(f"Failed before: {failure.cell}: {failure.what} Run it again with --retry-failed.")
     for prepared, seeds in plan.groups:
         sizes = ", ".join(f"{split} {len(tokens)}" for split, tokens in prepared.tokens.items())
         origin = f"{prepared.checkpoint.name} ({prepared.checkpoint.origin})" if prepared.checkpoint else "no weights"
@@ -78,7 +85,9 @@ def _describe(catalog: Catalog, plan: Plan, request: Request) -> None:
         )
         for sentence in contaminations(catalog, prepared):
             click.echo(sentence)
-    click.echo(f"{plan.cells} to run, {len(plan.done)} done." if plan.cells else "Everything is done.")
+    failed = f", {len(plan.failed)} failed before" if plan.failed else ""
+    everything = plan.cells or plan.failed
+    click.echo(f"{plan.cells} to run, {len(plan.done)} done{failed}." if everything else "Everything is done.")
 
 
 def contaminations(catalog: Catalog, prepared: Prepared) -> list[str]:
@@ -92,8 +101,10 @@ def contaminations(catalog: Catalog, prepared: Prepared) -> list[str]:
     return [f"Contaminated: {sentence}" for sentence in found]
 
 
-def _summarise(records: list[Any], request: Request) -> None:
-    """The scores, and where to read more."""
+def _summarise(records: list[Any], failures: Sequence[Failure], request: Request) -> None:
+    """The scores, what failed, and where to read more."""
+    from textwrap import shorten
+
     from tabulate import tabulate
 
     rows = [
@@ -109,5 +120,13 @@ def _summarise(records: list[Any], request: Request) -> None:
         for r in records
     ]
     headers = ["recipe", "data set", "track", "context", "seed", "dev wF1", "test wF1"]
-    click.echo("\n" + tabulate(rows, headers, floatfmt=".2f"))
+    if rows:
+        click.echo("\n" + tabulate(rows, headers, floatfmt=".2f"))
+    if failures:
+        columns = ["recipe", "data set", "seed", "failed", "where", "failure record"]
+        shown = [
+            [f.recipe, f.dataset, f.seed, shorten(f.what, 60), f.where, f.cell.failure(request.results)]
+            for f in failures
+        ]
+        click.echo("\n" + tabulate(shown, columns))
     click.echo(f"\nMarkdown leaderboards from these: ercbench leaderboard build --results {request.results}")

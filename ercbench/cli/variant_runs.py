@@ -92,8 +92,11 @@ def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence
     click.echo(f"Track {request.track}, context {request.context}, seeds {', '.join(map(str, request.seeds))}.")
     for one in planned:
         plan = one.plan
-        state = f"{plan.cells} to run, {len(plan.done)} done" if plan.cells else "done already"
+        failed = f", {len(plan.failed)} failed before" if plan.failed else ""
+        state = f"{plan.cells} to run, {len(plan.done)} done{failed}" if plan.cells or failed else "done already"
         click.echo(f"{one.variant.name} on {one.variant.dataset.name}: {state}; records in {plan.results}")
+        for failure in plan.failed:
+            click.echo(f"  Failed before: {failure.cell}: {failure.what} Run it again with --retry-failed.")
         for remark in one.remarks:
             click.echo(f"  Note: {remark}")
     if impossible:
@@ -101,5 +104,7 @@ def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence
     seen = [line for one in planned for prepared, _ in one.plan.groups for line in contaminations(catalog, prepared)]
     for line in dict.fromkeys(seen):
         click.echo(line)
-    left, done = (sum(counts) for counts in zip(*((p.plan.cells, len(p.plan.done)) for p in planned), strict=True))
-    click.echo(f"{left} to run, {done} done." if left else "Everything is done.")
+    counts = [(one.plan.cells, len(one.plan.done), len(one.plan.failed)) for one in planned]
+    left, done, before = (sum(column) for column in zip(*counts, strict=True))
+    failed = f", {before} failed before" if before else ""
+    click.echo(f"{left} to run, {done} done{failed}." if left or before else "Everything is done.")

@@ -43,6 +43,10 @@ HEAVY = (
         ["verify", "--help"],
         ["submit", "--help"],
         ["list", "checkpoints"],
+        ["status", "--help"],
+        ["status", "."],
+        ["gc", "--help"],
+        ["gc", ".", "--dry-run"],
     ],
     ids=" ".join,
 )

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ercbench import grid as cells
-from ercbench import statistics
+from ercbench import executing, statistics
 from ercbench.ablating import ablation_variants, parts_of
 from ercbench.catalog import load_catalog
 from ercbench.cli import cli
@@ -135,13 +134,13 @@ def test_the_records_of_the_full_method_are_used(tiny: list[str], monkeypatch: p
     """Those that `ercbench run` wrote; a second call runs nothing."""
     assert ran("run", "supcon-ce", *tiny, "--quiet").exit_code == 0
     names: list[str] = []
-    execute = cells._execute_cell
+    run = executing.run_cell
 
     def watched(plan: Any, *more: Any) -> Any:
         names.append(plan.results.name.rpartition("-")[0])
-        return execute(plan, *more)
+        return run(plan, *more)
 
-    monkeypatch.setattr(cells, "_execute_cell", watched)
+    monkeypatch.setattr(executing, "run_cell", watched)
     first = ran("ablate", "supcon-ce", *tiny, "--markdown", "ablation.md")
     assert first.exit_code == 0, first.exception
     assert "the full method on meld-sample: done already" in first.stdout

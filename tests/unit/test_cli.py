@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ercbench import grid
+from ercbench import executing, grid
 from ercbench.cli import COMMANDS, cli, main
 from ercbench.cli.progress import Bar, Lines, reporter, written
 from ercbench.errors import DataError
@@ -20,7 +20,7 @@ from ercbench.progress import NOTHING, Reporter, Silent, Whole
 @pytest.fixture
 def nothing_to_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan without cells, so that the command alone is tested."""
-    monkeypatch.setattr(grid, "plan", lambda catalog, request: Plan([], [], "mini", Path("r")))
+    monkeypatch.setattr(grid, "plan", lambda catalog, request: Plan([], [], [], "mini", Path("r")))
 
 
 def test_ctrl_c_says_how_to_go_on(nothing_to_prepare: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_ctrl_c_says_how_to_go_on(nothing_to_prepare: None, monkeypatch: pytest.
     def interrupted(plan: Plan, request: Request, reporter: Reporter) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(grid, "execute", interrupted)
+    monkeypatch.setattr(executing, "execute", interrupted)
     found = CliRunner().invoke(cli, ["run", "eacl", "--dataset", "meld-sample"])
     assert found.exit_code == 130
     assert "The same command goes on after the last finished epoch." in found.stderr

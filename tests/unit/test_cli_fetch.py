@@ -163,7 +163,7 @@ def test_run_fetches_before_it_plans(fetched: list[Any], monkeypatch: pytest.Mon
 
     def plan(catalog: Catalog, request: Request) -> Plan:
         planned.append(len(fetched))
-        return Plan([], [], "mini", Path("r"))
+        return Plan([], [], [], "mini", Path("r"))
 
     monkeypatch.setattr(grid, "plan", plan)
     arguments = ["run", "eacl", "--dataset", "meld", "--data-dir", str(tmp_path), "--dry-run"]
@@ -186,7 +186,7 @@ def test_run_from_python_fetches_too(fetched: list[Any], monkeypatch: pytest.Mon
             """Kept."""
             said.append(message)
 
-    monkeypatch.setattr("ercbench.api.plan", lambda catalog, request: Plan([], [], "mini", Path("r")))
+    monkeypatch.setattr("ercbench.api.plan", lambda catalog, request: Plan([], [], [], "mini", Path("r")))
     assert ercbench.run("eacl", dataset="meld", data_dir=tmp_path, fetch=True, reporter=Told()) == []
     assert said[-1] == "fetching meld"
     assert "GPL-3.0" in said[0]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ercbench import grid as cells
+from ercbench import executing
 from ercbench.cli import cli
 from ercbench.errors import ErcbenchError, Problems, UnknownName, UsageError
 from ercbench.records import read_record
@@ -122,13 +122,13 @@ def test_a_second_call_trains_nothing_and_says_the_same(here: Path, monkeypatch:
     """Also with a level more, for which only the new combinations are run."""
     first = as_json(*WORDS, *FACTORS, *SMALL)
     ran_again: list[str] = []
-    execute = cells._execute_cell
+    run = executing.run_cell
 
     def watched(plan: Any, *more: Any) -> Any:
         ran_again.append(plan.results.name.rpartition("-")[0])
-        return execute(plan, *more)
+        return run(plan, *more)
 
-    monkeypatch.setattr(cells, "_execute_cell", watched)
+    monkeypatch.setattr(executing, "run_cell", watched)
     printed = ran(*WORDS, *FACTORS, *SMALL).stdout
     assert "Everything is done." in printed
     assert as_json(*WORDS, *FACTORS, *SMALL) == first
@@ -161,7 +161,7 @@ def test_the_tables_are_printed_and_written(here: Path) -> None:
         assert "Of the variance between combinations: renderer" in text.replace("\n", " ")
     assert page.startswith("# Grid on tfidf-lr\n\n## meld-sample, mini, context past")
     assert "4 to run, 0 done." in found.stdout
-    assert "Run 4 of 4, renderer=turns, classifier=stratified: tfidf-lr on meld-sample" in found.stderr
+    assert "Run 4 of 4, renderer=turns, classifier=stratified: tfidf-lr@1 on meld-sample" in found.stderr
 
 
 def test_a_dry_run_trains_nothing(here: Path) -> None:

@@ -16,6 +16,7 @@ from ercbench import grid, models
 from ercbench.catalog import load_catalog, load_with_files
 from ercbench.cli import cli, main
 from ercbench.errors import PluginError, RecordError, UsageError
+from ercbench.executing import execute
 from ercbench.grid import Request
 from ercbench.progress import Silent
 from ercbench.records import RunRecord
@@ -129,7 +130,7 @@ def run(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> Callable[...,
         overrides: dict[str, Any] = {"encoder.checkpoint": str(tiny_checkpoint("bert")), "training.epochs": 0}
         request = Request([recipe], ["meld-sample"], "mini", [0], overrides, limit=3, results=tmp_path, device="cpu")
         plan = grid.plan(load_with_files(files), request)
-        [record] = [found for _, found in plan.done] + grid.execute(plan, request, Silent())
+        [record] = [found for _, found in plan.done] + execute(plan, request, Silent()).records
         return record
 
     return go

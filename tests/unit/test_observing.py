@@ -19,7 +19,8 @@ from ercbench import grid, hookimpl, observing, training
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
 from ercbench.errors import ErcbenchError, PluginError, TrainingError
 from ercbench.events import EpochInfo, RunInfo
-from ercbench.grid import Plan, Request
+from ercbench.executing import execute
+from ercbench.grid import Request
 from ercbench.hookspecs import OBSERVER_HOOKS, STAGES
 from ercbench.observing import Observer, find_observers
 from ercbench.progress import Silent
@@ -125,8 +126,10 @@ def run(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> Callable[...,
             keep_model=False,
         )  # fmt: skip
         plan = grid.plan(load_catalog(), request)
-        plan = Plan(plan.groups, plan.done, plan.track, plan.results, observers)
-        return grid.execute(plan, request, reporter or Silent())
+        plan = dataclasses.replace(plan, observers=observers)
+        outcome = execute(plan, request, reporter or Silent())
+        outcome.check()
+        return outcome.records
 
     return go
 

@@ -337,23 +337,25 @@ def test_a_run_of_version_1_still_counts_as_done(tmp_path: Path) -> None:
 
     from ercbench.catalog import load_catalog
     from ercbench.config import resolve
-    from ercbench.grid import Request, _finished
+    from ercbench.grid import Request, finished
+    from ercbench.preparing import Prepared
 
     catalog = load_catalog()
     config = resolve(catalog, "eacl", "mini", "meld", {})
     prepared: Any = SimpleNamespace(
         config=config, catalog=catalog, corpus=SimpleNamespace(fingerprint="sha256:" + "0" * 64)
     )
+    prepared.cell = lambda seed: Prepared.cell(prepared, seed)
     values = {key: v for key, v in config.values.items() if key not in ("context.protocol", "context.future")}
     path = records.record_path(tmp_path, "meld", "mini", f"eacl@{config.recipe.version}", 3)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(version_1(config=values)), encoding="utf-8")
     request = Request(["eacl"], ["meld"], "mini", [3], {}, results=tmp_path)
-    found = _finished(prepared, 3, request)
+    found = finished(prepared, 3, request)
     assert found is not None
     assert found[0] == path
     prepared.config = resolve(catalog, "eacl", "mini", "meld", {}, "none")
-    assert _finished(prepared, 3, request) is None
+    assert finished(prepared, 3, request) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""The name of one cell of the grid: a recipe on a data set and track, in a context, from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ercbench.records import RunRecord, record_path
+from ercbench.types import ContextProtocol
+
+FAILURES = "failures"
+"""The folder of the failure records in a results folder."""
+
+
+@dataclass(frozen=True)
+class CellName:
+    """One cell by name.
+
+    Attributes:
+        recipe: name@version.
+        dataset: its name.
+        track: its name.
+        context: the context protocol.
+        seed: of every random number.
+    """
+
+    recipe: str
+    dataset: str
+    track: str
+    context: ContextProtocol
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.recipe} on {self.dataset}, track {self.track}, context {self.context}, seed {self.seed}"
+
+    def record(self, results: Path) -> Path:
+        """Where its record is, or will be."""
+        names = self.dataset, self.track, self.recipe
+        return record_path(results, *names, self.seed, self.context)
+
+    def failure(self, results: Path) -> Path:
+        """Where it says why it failed: the same place in a folder beside the records."""
+        return results / FAILURES / self.record(results).relative_to(results / "records")
+
+
+def cell_of(record: RunRecord) -> CellName:
+    """Which cell a record is of."""
+    recipe = f"{record.recipe.name}@{record.recipe.version}"
+    return CellName(recipe, record.dataset.name, record.track, record.protocol.context, record.seed)

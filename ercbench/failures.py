@@ -1,0 +1,108 @@
+"""The failure record: a cell that ended without a record says what happened, where, and which epoch was still good.
+
+It lies in ``failures/``, where ``records/`` has the record of a cell that is done. The cell is not run again until
+somebody asks for it with ``--retry-failed``; a run of other settings in the same place is another cell.
+"""
+
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ercbench.cells import CellName
+from ercbench.errors import ErcbenchError
+from ercbench.types import ContextProtocol
+from ercbench.whole_files import write_atomically
+
+UNEXPECTED = 1
+"""Exit code of an error that is nobody's to mend but the author's of the code that raised it."""
+
+
+def _as_utf8(text: object) -> object:
+    """A message may quote the name of a file that is not UTF-8; it is written with what stands for such a byte."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(text, str) else text
+
+
+Said = Annotated[str, BeforeValidator(_as_utf8)]
+"""What an error says, whoever wrote it."""
+
+
+class Failure(BaseModel):
+    """Why a cell has no record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Annotated[int, Field(ge=1, le=1)] = Field(1, description="of this form")
+    recipe: str = Field(description="name@version")
+    dataset: str = Field(description="its name")
+    track: str = Field(description="its name")
+    context: ContextProtocol = Field(description="the context protocol")
+    seed: Annotated[int, Field(ge=0)] = Field(description="of every random number")
+    identity: str = Field(description="of settings, data and local plugins; another one is another run")
+    command: str = Field(description="what runs this cell")
+    error: str = Field(description="class of the error")
+    message: Said = Field(description="what it says")
+    exit_code: Annotated[int, Field(ge=1)] = Field(description="of ercbench, had it been the only cell")
+    stage: str | None = Field(description="in which it happened; null: before the first")
+    last_epoch: Annotated[int, Field(ge=0)] = Field(description="the last one that was finished and kept; 0: none")
+    traceback: Said | None = Field(None, description="of an error that is not the user's to mend")
+    failed: str = Field(description="ISO 8601, UTC")
+
+    @property
+    def cell(self) -> CellName:
+        """Which cell it was."""
+        return CellName(self.recipe, self.dataset, self.track, self.context, self.seed)
+
+    @property
+    def what(self) -> str:
+        """What happened, in a line; of an error that is not the user's to mend the class too."""
+        first = self.message.splitlines()[0]
+        return first if self.traceback is None else f"{self.error}: {first}. Its traceback is in the failure record."
+
+    @property
+    def where(self) -> str:
+        """Stage and last good epoch, in words."""
+        epoch = f"after epoch {self.last_epoch}" if self.last_epoch else "no epoch finished"
+        return f"{self.stage or 'before the first stage'}, {epoch}"
+
+
+def failure_of(
+    cell: CellName, identity: str, command: str, error: Exception, reached: tuple[str | None, int]
+) -> Failure:
+    """An error -> the failure record of a cell; `reached` is the stage and the last finished epoch."""
+    ours = isinstance(error, ErcbenchError)
+    return Failure(
+        recipe=cell.recipe,
+        dataset=cell.dataset,
+        track=cell.track,
+        context=cell.context,
+        seed=cell.seed,
+        identity=identity,
+        command=command,
+        error=type(error).__name__,
+        message=str(error) or type(error).__name__,
+        exit_code=error.exit_code if isinstance(error, ErcbenchError) else UNEXPECTED,
+        stage=reached[0],
+        last_epoch=reached[1],
+        traceback=None if ours else "".join(traceback.format_exception(error)),
+        failed=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def write_failure(results: Path, failure: Failure) -> Path:
+    """Failure -> its file."""
+    path = failure.cell.failure(results)
+    write_atomically(path, failure.model_dump_json(indent=2) + "\n")
+    return path
+
+
+def read_failure(path: Path) -> Failure | None:
+    """A file -> Failure; None where there is none, or none that can be read: the cell is then run again."""
+    try:
+        return Failure.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

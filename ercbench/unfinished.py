@@ -1,0 +1,132 @@
+"""Which run an unfinished one is: as long as it has no record, ``.unfinished/IDENTITY.json`` beside its folder says so.
+
+Whoever finds the folder knows from it which cell it is, the command that goes on, and whether there is a record now.
+
+Before: cell_runs.py writes it. After: status.py and leftovers.py read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from ercbench.cells import CellName
+from ercbench.errors import RecordError
+from ercbench.locks import is_held
+from ercbench.records import OwnDataset, read_record
+from ercbench.resume import epochs_kept
+from ercbench.types import ContextProtocol
+from ercbench.whole_files import write_atomically
+
+UNFINISHED = ".unfinished"
+"""The folder of unfinished runs in a results folder."""
+
+
+class RunDescription(BaseModel):
+    """What tells an unfinished run from every other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Annotated[int, Field(ge=1, le=1)] = 1
+    recipe: str
+    dataset: str
+    track: str
+    context: ContextProtocol
+    seed: Annotated[int, Field(ge=0)]
+    identity: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    command: str
+    config: dict[str, JsonValue]
+    fingerprint: str
+    local_plugins: frozenset[str]
+    own: OwnDataset | None
+
+    @property
+    def cell(self) -> CellName:
+        """Which cell it is."""
+        return CellName(self.recipe, self.dataset, self.track, self.context, self.seed)
+
+    def is_done(self, results: Path) -> bool:
+        """Whether the record of this very run is there. A record of other settings in its place is another run's."""
+        path = self.cell.record(results)
+        try:
+            record = read_record(path) if path.exists() else None
+        except RecordError:
+            return False
+        if record is None:
+            return False
+        plugins = {plugin.sha256 for plugin in record.plugins if plugin.sha256}
+        found = (dict(record.config), record.dataset.fingerprint, plugins, _labels(record.dataset.own))
+        return found == (self.config, self.fingerprint, set(self.local_plugins), _labels(self.own))
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """What lies in ``.unfinished`` of one run.
+
+    Attributes:
+        results: the results folder.
+        identity: which run; its folder, its lock and its description are called that.
+        description: None where there is none, or none that can be read.
+    """
+
+    results: Path
+    identity: str
+    description: RunDescription | None
+
+    @property
+    def folder(self) -> Path:
+        """Its checkpoints."""
+        return self.results / UNFINISHED / self.identity
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that is at it."""
+        return self.folder.with_suffix(".lock")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process is at it."""
+        return is_held(self.lock)
+
+    def epochs(self, verify: bool = False) -> int:
+        """The last epoch that it can go on after; 0: none. With `verify` the files are read and compared."""
+        return epochs_kept(self.folder, verify)
+
+
+def write_description(results: Path, description: RunDescription) -> Path:
+    """Say which run is about to begin, and is unfinished until its record is there."""
+    path = results / UNFINISHED / f"{description.identity}.json"
+    write_atomically(path, description.model_dump_json(indent=2) + "\n")
+    return path
+
+
+def unfinished_runs(results: Path) -> Iterator[UnfinishedRun]:
+    """Every run of which something lies in ``.unfinished``, sorted."""
+    there = (results / UNFINISHED).glob("*")
+    named = {path.stem if path.suffix in (".lock", ".json") else path.name for path in there}
+    for identity in sorted(name for name in named if not name.startswith((".", "tmp"))):
+        yield UnfinishedRun(results, identity, _read(results / UNFINISHED / f"{identity}.json"))
+
+
+def _labels(own: OwnDataset | None) -> tuple[dict[str, str], str | None] | None:
+    """What of somebody's own data set decides a number and is in no fingerprint."""
+    return None if own is None else (own.labels, own.neutral)
+
+
+def _read(path: Path) -> RunDescription | None:
+    try:
+        found = RunDescription.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return found if found.identity == path.stem else None
+
+
+def results_folders(results: Path) -> list[Path]:
+    """A results folder, those of the samples and of the variants of ``grid`` and ``ablate`` in it; those that exist."""
+    tops = [results, results / "sample"]
+    below = [path for top in tops for kind in ("grid", "ablate") for path in sorted((top / kind).glob("*/*"))]
+    return [folder for folder in (*tops, *below) if folder.is_dir() and not folder.is_symlink()]
