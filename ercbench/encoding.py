@@ -16,6 +16,7 @@ from pydantic import BaseModel, JsonValue
 from ercbench.cache import Cache
 from ercbench.devices import Device
 from ercbench.errors import PluginError
+from ercbench.pieces import out_of_memory
 from ercbench.ports import Encoder, EncoderModel, FittedModel
 from ercbench.types import Batch, EncodedBatch, FloatArray, Prompt, Representation, Tokens
 
@@ -138,19 +139,20 @@ def encode(
 
     Raises:
         PluginError: a vector is not finite.
+        TrainingError: memory does not hold a single utterance.
 
     Before: training.py. After: classifying.py.
     """
     import torch
 
     model.eval()
-    plan = encoder.plan(tokens, batch_size, None)
+    plan = encoder.plan(tokens, device.chunk.at_most(batch_size), None)
     parts: list[EncodedBatch] = []
     with torch.inference_mode():
-        for batch in batches(encoder, tokens, plan, None):
-            with device.autocast():
-                parts.append(model(device.move(batch)))
-            advance(len(batch.uids))
+        for indices in plan:
+            for part in _as_it_fits(encoder, model, [tokens[i] for i in indices], device):
+                parts.append(part)
+                advance(len(part.uids))
     order = {uid: row for row, uid in enumerate(uid for part in parts for uid in part.uids)}
     rows = np.array([order[token.uid] for token in tokens])
     hidden, vectors = (_gather(rows, [getattr(part, name) for part in parts]) for name in ("hidden", "vectors"))
@@ -162,6 +164,39 @@ def encode(
     uids = tuple(token.uid for token in tokens)
     sparse = _gather_sparse(rows, [part.sparse for part in parts if part.sparse is not None])
     return Representation(uids, hidden, vectors, _gather(rows, logits) if logits else None, sparse=sparse)
+
+
+def _as_it_fits(
+    encoder: Encoder, model: EncoderModel, tokens: Sequence[Tokens], device: Device
+) -> Iterator[EncodedBatch]:
+    """Tokens of a batch -> EncodedBatch, or several where memory does not hold it.
+
+    Raises:
+        TrainingError: memory does not hold a single utterance.
+    """
+    waiting = [tokens]
+    while waiting:
+        piece = waiting.pop(0)
+        size = device.chunk.at_most(len(piece))
+        encoded = _encoded(encoder, model, piece, device) if size == len(piece) else None
+        if encoded is not None:
+            yield encoded
+            continue
+        if size == len(piece):
+            device.chunk.halve(size)
+            device.free()
+            size = device.chunk.at_most(len(piece))
+        waiting[:0] = [[piece[i] for i in indices] for indices in encoder.plan(piece, size, None)]
+
+
+def _encoded(encoder: Encoder, model: EncoderModel, tokens: Sequence[Tokens], device: Device) -> EncodedBatch | None:
+    """Tokens of a batch -> EncodedBatch, or None where memory runs out."""
+    try:
+        batch = device.move(encoder.collate(tokens))
+        with device.autocast():
+            return model(batch)
+    except out_of_memory():
+        return None
 
 
 def encode_frozen(
@@ -177,6 +212,7 @@ def encode_frozen(
     They are found again under the hash of all they depend on: weights, what else the model is made of, batches,
     precision, device and software.
     """
+    batch_size = device.chunk.at_most(batch_size)
     key = {
         "model": _make(model),
         "weights": _digest(sorted(model.state_dict().items())),

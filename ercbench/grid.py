@@ -48,6 +48,7 @@ class Request:
         keep_model: keep the trained models beside the records.
         fetch: download the public data sets that are not here; see `fetch_missing`.
         trackers: settings by name of the tracker.
+        chunk: utterances to encode at once; None for all that go together.
     """
 
     recipes: Sequence[str]
@@ -65,6 +66,7 @@ class Request:
     fetch: bool = False
     context: ContextProtocol = "past"
     trackers: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    chunk: int | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def _execute_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, r
     from ercbench.observing import observe, run_info
     from ercbench.runner import cell_path, run
 
-    device = Device(request.device, prepared.config.training.precision)
+    device = Device(request.device, prepared.config.training.precision, request.chunk)
     info = run_info(prepared, seed, device, plan.results, cell_path(prepared.config, seed, plan.results))
 
     def one(told: Reporter) -> RunRecord:
