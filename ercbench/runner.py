@@ -29,9 +29,10 @@ from ercbench.progress import Reporter
 from ercbench.record_parts import identity_part, named, training_part
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
+from ercbench.seeds import derive_seed
 from ercbench.selection import choose
 from ercbench.specs import LossSpec
-from ercbench.training import Objective, Surroundings, Trained, derive_seed
+from ercbench.training import Objective, Surroundings, Trained
 from ercbench.types import Predictions, Prototypes, Representation, Scores, Split, Subset
 from ercbench.whole_files import sha256_of
 

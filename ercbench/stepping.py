@@ -18,6 +18,7 @@ from ercbench.devices import Device
 from ercbench.errors import PluginError
 from ercbench.pieces import deal, out_of_memory
 from ercbench.ports import EncoderModel
+from ercbench.seeds import derive_seed
 from ercbench.types import Batch, EncodedBatch, LossOutput
 
 T = TypeVar("T")
@@ -134,12 +135,12 @@ class Stepper:
 
     def _encode_share(self, share: _Share, seed: int, graph: bool) -> list[EncodedBatch]:
         """The pieces of this process, as they are encoded; without any, the first one, for its shape."""
-        return [self._encode(share.pieces[index], seed + index, graph) for index in share.mine or (0,)]
+        return [self._encode(share, index, seed, graph) for index in share.mine or (0,)]
 
-    def _encode(self, piece: Batch, seed: int, graph: bool) -> EncodedBatch:
-        """A piece, in float32. The same seed gives the same dropout."""
-        with self.device.draws(seed), torch.set_grad_enabled(graph):
-            moved = self.device.move(piece)
+    def _encode(self, share: _Share, index: int, seed: int, graph: bool) -> EncodedBatch:
+        """A piece, in float32. Its dropout depends on the seed and its index alone, so a second time it is the same."""
+        with self.device.draws(derive_seed(seed, f"piece {index}")), torch.set_grad_enabled(graph):
+            moved = self.device.move(share.pieces[index])
             with self.device.autocast():
                 encoded = self.model(moved)
             return in_float32(encoded)
@@ -176,7 +177,7 @@ class Stepper:
         columns = [part.grad for part in _columns(whole)]
         place = sum(share.counts[: self.device.ranks.rank])
         for number, index in enumerate(share.mine):
-            piece = found[number] if kept else self._encode(share.pieces[index], seed + index, True)
+            piece = found[number] if kept else self._encode(share, index, seed, True)
             rows = share.rows[place : place + len(piece.uids)].to(piece.vectors.device)
             place += len(piece.uids)
             pairs = [(x, None if g is None else g[rows]) for x, g in zip(_columns(piece), columns, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from ercbench.errors import TrainingError
 from ercbench.ports import EncoderModel, Loss
 from ercbench.progress import TRAINING_COST, Reporter
 from ercbench.resume import Unfinished
+from ercbench.seeds import derive_seed
 from ercbench.stepping import Stepper
 from ercbench.types import Batch, EncodedBatch, Epoch, LossOutput
 
@@ -250,11 +250,6 @@ def make_optimizer(model: EncoderModel, objective: Objective, settings: Training
         ],
         fused=True,
     )
-
-
-def derive_seed(seed: int, purpose: str) -> int:
-    """A seed for one purpose, so that no two parts of a run share random numbers and each can be repeated alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "big")
 
 
 def _means(sums: Mapping[str, Tensor], seen: int, epoch: int, step: int) -> dict[str, float]:

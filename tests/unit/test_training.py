@@ -21,8 +21,9 @@ from ercbench.errors import TrainingError
 from ercbench.ports import EncoderModel
 from ercbench.progress import Silent
 from ercbench.resume import Unfinished
+from ercbench.seeds import derive_seed
 from ercbench.stepping import in_float32
-from ercbench.training import Objective, Surroundings, Trained, derive_seed, make_optimizer, train
+from ercbench.training import Objective, Surroundings, Trained, make_optimizer, train
 from ercbench.types import MASK, Batch, EncodedBatch, LabelSet, LossOutput, Prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
