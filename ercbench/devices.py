@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -166,6 +167,13 @@ class Device:
         torch.set_rng_state(state[0])
         for found in state[1:]:
             on_device[self.name](found)
+
+    def agree(self) -> None:
+        """Encode no more at once than any process of the run does."""
+        least = self.ranks.least(self.chunk.at_most(sys.maxsize))
+        if least < self.chunk.at_most(sys.maxsize):
+            self.chunk.lower(least)
+            self.chunk.tell(f"Another process encodes {least} utterances at once, and so do all from here on.")
 
     def free(self) -> None:
         """Hand memory back that is kept for later: after it ran out, pieces of another size want other blocks."""

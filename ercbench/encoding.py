@@ -16,8 +16,9 @@ from pydantic import BaseModel, JsonValue
 from ercbench.cache import Cache
 from ercbench.devices import Device
 from ercbench.errors import PluginError
-from ercbench.pieces import out_of_memory
+from ercbench.pieces import deal
 from ercbench.ports import Encoder, EncoderModel, FittedModel
+from ercbench.sharing import as_it_fits, of_all
 from ercbench.types import Batch, EncodedBatch, FloatArray, Prompt, Representation, Tokens
 
 if TYPE_CHECKING:
@@ -148,11 +149,17 @@ def encode(
     model.eval()
     plan = encoder.plan(tokens, device.chunk.at_most(batch_size), None)
     parts: list[EncodedBatch] = []
+    shares = deal([len(indices) for indices in plan], device.ranks.processes)
+    mine = [plan[index] for index in shares[device.ranks.rank]]
     with torch.inference_mode():
-        for indices in plan:
-            for part in _as_it_fits(encoder, model, [tokens[i] for i in indices], device):
+        for indices in mine or plan[:1]:
+            for part in as_it_fits(encoder, model, [tokens[i] for i in indices], device):
                 parts.append(part)
-                advance(len(part.uids))
+                advance(len(part.uids) if mine else 0)
+        if not device.ranks.alone:
+            counts = [sum(len(plan[index]) for index in share) for share in shares]
+            parts = [of_all(tokens, parts, counts, device)]
+            advance(len(tokens) - counts[device.ranks.rank])
     order = {uid: row for row, uid in enumerate(uid for part in parts for uid in part.uids)}
     rows = np.array([order[token.uid] for token in tokens])
     hidden, vectors = (_gather(rows, [getattr(part, name) for part in parts]) for name in ("hidden", "vectors"))
@@ -164,39 +171,6 @@ def encode(
     uids = tuple(token.uid for token in tokens)
     sparse = _gather_sparse(rows, [part.sparse for part in parts if part.sparse is not None])
     return Representation(uids, hidden, vectors, _gather(rows, logits) if logits else None, sparse=sparse)
-
-
-def _as_it_fits(
-    encoder: Encoder, model: EncoderModel, tokens: Sequence[Tokens], device: Device
-) -> Iterator[EncodedBatch]:
-    """Tokens of a batch -> EncodedBatch, or several where memory does not hold it.
-
-    Raises:
-        TrainingError: memory does not hold a single utterance.
-    """
-    waiting = [tokens]
-    while waiting:
-        piece = waiting.pop(0)
-        size = device.chunk.at_most(len(piece))
-        encoded = _encoded(encoder, model, piece, device) if size == len(piece) else None
-        if encoded is not None:
-            yield encoded
-            continue
-        if size == len(piece):
-            device.chunk.halve(size)
-            device.free()
-            size = device.chunk.at_most(len(piece))
-        waiting[:0] = [[piece[i] for i in indices] for indices in encoder.plan(piece, size, None)]
-
-
-def _encoded(encoder: Encoder, model: EncoderModel, tokens: Sequence[Tokens], device: Device) -> EncodedBatch | None:
-    """Tokens of a batch -> EncodedBatch, or None where memory runs out."""
-    try:
-        batch = device.move(encoder.collate(tokens))
-        with device.autocast():
-            return model(batch)
-    except out_of_memory():
-        return None
 
 
 def encode_frozen(

@@ -15,7 +15,7 @@ from ercbench.config import Config, resolve
 from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
 from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
-from ercbench.progress import Reporter
+from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord, read_record, record_path
 from ercbench.specs import DatasetSpec, TrackSpec
 from ercbench.types import ContextProtocol
@@ -49,6 +49,7 @@ class Request:
         fetch: download the public data sets that are not here; see `fetch_missing`.
         trackers: settings by name of the tracker.
         chunk: utterances to encode at once; None for all that go together.
+        processes: that share each run, of which this is one; see ``launching.py``.
     """
 
     recipes: Sequence[str]
@@ -67,6 +68,7 @@ class Request:
     context: ContextProtocol = "past"
     trackers: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     chunk: int | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     for config in _configs(catalog, request, track, errors):
         try:
             Device(request.device, config.training.precision)
+            _check_processes(config, request)
             prepared = preparations.prepare(config)
             finished = {seed: record for seed in request.seeds if (record := _finished(prepared, seed, request))}
         except ErcbenchError as error:
@@ -177,13 +180,31 @@ def _execute_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, r
     from ercbench.observing import observe, run_info
     from ercbench.runner import cell_path, run
 
-    device = Device(request.device, prepared.config.training.precision, request.chunk)
+    device = Device(request.device, prepared.config.training.precision, request.chunk, request.processes)
+    if not device.ranks.main:  # it is not the one that tells
+        return run(prepared, seed, device, plan.results, Silent(), keep_model=False)
     info = run_info(prepared, seed, device, plan.results, cell_path(prepared.config, seed, plan.results))
 
     def one(told: Reporter) -> RunRecord:
         return run(prepared, seed, device, plan.results, told, request.keep_model)
 
     return observe(one, reporter, plan.observers, info)
+
+
+def _check_processes(config: Config, request: Request) -> None:
+    """See that a run can be shared among the processes that were asked for.
+
+    Raises:
+        UsageError: there are not as many devices, or it trains no encoder.
+    """
+    from ercbench.devices import choose_device
+
+    choose_device(request.device, request.processes)
+    if request.processes > 1 and config.training.epochs == 0:
+        raise UsageError(
+            f"Processes share the training of an encoder, and {config.recipe.name} trains none on "
+            f"{config.dataset.name}. Got --processes {request.processes}. Leave it out, or leave this recipe out."
+        )
 
 
 def default_track(catalog: Catalog) -> str:

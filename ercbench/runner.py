@@ -50,6 +50,8 @@ def run(
         reporter: who watches.
         keep_model: whether the trained model is kept beside the record.
 
+    Every process that shares the run calls it; the main one writes the record, and the others read it.
+
     Raises:
         TrainingError: a loss is not finite.
         PluginError: a part broke its contract.
@@ -57,13 +59,17 @@ def run(
     """
     config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
-    with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
+    path = cell_path(config, seed, results)
+    with Unfinished(unfinished_folder(prepared, seed, results), device.ranks) as unfinished:
         cell = Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
             trained = cell.train()
         with clock("encoding"):
             train = cell.encode("train", "encoding train") if config.classifier.spec.needs_training else None
             dev, test = (cell.chosen(split, trained) for split in ("dev", "test"))
+        if not device.ranks.main:  # the main process does the rest
+            device.ranks.wait()
+            return records.read_record(path)
         with clock("classifying"):
             classifier = classifying.build(config.classifier, labels, config.context)
             prototypes = cell.prototypes(trained)
@@ -75,7 +81,6 @@ def run(
                 "dev": cell.predict(candidates[kept], dev),
                 "test": cell.predict(candidates[kept], test),
             }
-        path = cell_path(config, seed, results)
         text = prediction_files.format_predictions(on["test"], labels.keys)
         if keep_model:  # before the labels of test are read: a plugin's code writes its state here
             trained_parts = cell.model, candidates[kept], cell.objective.state_dict()
@@ -97,6 +102,7 @@ def run(
         record = RunRecord.model_validate({**identity_part(prepared, seed, device, cell.parameters), **outcome})
         records.write_record(path, record, text, sealed)
         unfinished.remove()
+    device.ranks.wait()
     return record
 
 

@@ -136,7 +136,8 @@ def train(
         epoch = _train_epoch(number, model, objective, prepared, (chosen or source, settings, around))
         if chosen:
             epoch = replace(epoch, utterances=chosen.utterances, difficulty=chosen.difficulty)
-        dev_score, selection_score = evaluate(number)
+        dev_score, selection_score = around.device.ranks.numbers(*evaluate(number))
+        around.device.ranks.check_equal(state.learnt(), f"in epoch {number}")
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
         epoch = replace(epoch, chunk=around.device.chunk.size)
         best = all(selection_score > earlier.selection_score for earlier in epochs)
@@ -296,6 +297,13 @@ class _State:
     def weights(self) -> dict[str, Tensor]:
         """What an epoch learnt: the model, and what belongs to the losses."""
         return {**self.model.state_dict(), **{f"{LOSSES}{n}": t for n, t in self.objective.state_dict().items()}}
+
+    def learnt(self) -> dict[str, Tensor]:
+        """Parameters of the model, and whatever the losses keep."""
+        return {
+            **dict(self.model.named_parameters()),
+            **{f"{LOSSES}{n}": t for n, t in self.objective.state_dict().items()},
+        }
 
     def choose(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of an epoch."""

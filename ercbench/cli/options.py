@@ -81,6 +81,9 @@ def run_options(models: Callable[[F], F]) -> Callable[[F], F]:
         click.option("--chunk", type=click.IntRange(1), metavar="N",
                      help="Encode at most N utterances at once; losses still see whole batches. Halved by itself when "
                      "memory runs out.  [default: the whole batch]"),
+        click.option("--processes", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+                     help="Share each run among N processes of this machine, on CUDA one per GPU; losses still see "
+                     "whole batches."),
         click.option("--limit", type=click.IntRange(1), metavar="N",
                      help="Only the first N dialogues per split. Never ranked."),
         click.option("--dry-run", is_flag=True,
@@ -134,6 +137,7 @@ def request_of(options: dict[str, Any], recipes: Sequence[str], keep_model: bool
         fetch=options["fetch"],
         trackers=_trackers(options["trackers"], options["tracker_options"]),
         chunk=options["chunk"],
+        processes=options["processes"],
     )
 
 
