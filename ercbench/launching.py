@@ -56,7 +56,7 @@ def start(arguments: Sequence[str], processes: int) -> None:
     with tempfile.TemporaryDirectory(prefix="ercbench-processes-") as folder:
         os.environ |= {FOLDER: folder, STARTED_BY: str(os.getpid()), "OMP_NUM_THREADS": _threads(processes)}
         try:
-            elastic_launch(_settings(processes, Path(folder)), sys.executable)("-m", MODULE, *arguments)
+            elastic_launch(_settings(processes, Path(folder)), sys.executable)("-P", "-m", MODULE, *arguments)
         except ChildFailedError as error:
             raise _failure(error, Path(folder), processes) from error
         except SignalException as ended:
@@ -107,28 +107,38 @@ def leave_failure(message: str, exit_code: int) -> None:
 
 
 def _failure(error: ChildFailedError, folder: Path, processes: int) -> ErcbenchError:
-    """What ended the run: the first failure that a process left, or what is known of one that was ended."""
-    left: list[dict[str, Any]] = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("failure-*.json"))]
+    """What ended the run: a process that was ended by a signal, else the first failure that one left.
+
+    The others fail too then, for they wait for one that is gone.
+    """
+    signalled = {rank: found.exitcode for rank, found in error.failures.items() if found.exitcode < 0}
+    if signalled:
+        return _ended(*next(iter(signalled.items())), folder, processes)
+    left = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("failure-*.json")]
     if left:
-        first = min(left, key=lambda one: float(one["time"]))
-        found = ErcbenchError(str(first["message"]))
-        found.exit_code = int(first["exit_code"])
-        return found
-    rank, failure = error.get_first_failure()
-    if failure.exitcode > 0:  # it said itself why, as after Ctrl-C
-        found = ErcbenchError(f"Process {rank} of {processes} ended with exit code {failure.exitcode}. {AGAIN}")
-        found.exit_code = failure.exitcode
-        return found
-    printed = "\n".join(_end_of(path) for path in sorted(folder.glob(f"printed/**/{rank}/stderr.log")))
+        first: dict[str, Any] = min(left, key=lambda one: float(one["time"]))
+        message, exit_code = str(first["message"]), int(first["exit_code"])
+    else:  # it has said itself why
+        rank, failure = error.get_first_failure()
+        exit_code = failure.exitcode
+        message = f"Process {rank} of {processes} ended with exit code {exit_code}, and the others with it. {AGAIN}"
+    found = ErcbenchError(message)
+    found.exit_code = exit_code
+    return found
+
+
+def _ended(rank: int, exit_code: int, folder: Path, processes: int) -> TrainingError:
+    """What is known of a process that was ended by a signal."""
+    printed = "\n".join(_end_of(path) for path in sorted(folder.glob(f"printed/**/{rank}/stderr.log"))).strip()
     return TrainingError(
-        f"Process {rank} of {processes} was ended by {signal.Signals(-failure.exitcode).name}, and the others with it. "
+        f"Process {rank} of {processes} was ended by {signal.Signals(-exit_code).name}, and the others with it. "
         f"The machine may be out of memory: fewer processes, or a smaller --chunk, take less. {AGAIN}"
-        + (f"\nIt had printed:\n{printed}" if printed.strip() else "")
+        + (f"\nIt had printed:\n{printed}" if printed else "")
     )
 
 
 def _end_of(path: Path) -> str:
-    return path.read_text("utf-8", errors="replace")[-SHOWN:]
+    return path.read_text(encoding="utf-8", errors="replace")[-SHOWN:]
 
 
 def end_with_parent() -> None:
