@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ercbench.errors import ErcbenchError, TrainingError
 from ercbench.whole_files import write_atomically
@@ -32,6 +33,10 @@ STARTED_BY = "ERCBENCH_PROCESSES_PARENT"
 MODULE = "ercbench.cli.rank"
 """What a process runs, with the arguments of the command."""
 AGAIN = "The same command goes on after the last finished epoch."
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that somebody sends who wants a run to end; batch systems send them to every process of it."""
+SLOW = 10
+"""Seconds after a failure in which another process that is killed is its reason; later the launcher has done it."""
 SHOWN = 2000
 """Characters of what a process printed that are shown when it ended without a word."""
 
@@ -39,6 +44,11 @@ SHOWN = 2000
 def is_started() -> bool:
     """Whether this process is one of several that were started together."""
     return FOLDER in os.environ
+
+
+def is_main() -> bool:
+    """Whether this process writes and prints: the only one, or the main one of several."""
+    return not is_started() or os.environ.get("RANK") == "0"
 
 
 def start(arguments: Sequence[str], processes: int) -> None:
@@ -53,26 +63,34 @@ def start(arguments: Sequence[str], processes: int) -> None:
     from torch.distributed.launcher.api import elastic_launch
 
     _be_quiet()
+    before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="ercbench-processes-") as folder:
         os.environ |= {FOLDER: folder, STARTED_BY: str(os.getpid()), "OMP_NUM_THREADS": _threads(processes)}
         try:
             elastic_launch(_settings(processes, Path(folder)), sys.executable)("-P", "-m", MODULE, *arguments)
         except ChildFailedError as error:
+            first = error.get_first_failure()[1].exitcode
+            if -first in ENDING:
+                _end(signal.Signals(-first))
             raise _failure(error, Path(folder), processes) from error
         except SignalException as ended:
-            if ended.sigval != signal.SIGINT:  # the main process has told of Ctrl-C
-                sys.stderr.write(f"Ended by {signal.Signals(ended.sigval).name}. {AGAIN}\n")
-            sys.exit(128 + ended.sigval)
+            _end(signal.Signals(ended.sigval))
         finally:
-            del os.environ[FOLDER], os.environ[STARTED_BY]
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _end(by: signal.Signals) -> NoReturn:
+    """End as a program does that a signal ends."""
+    if by != signal.SIGINT:  # the main process has told of Ctrl-C
+        sys.stderr.write(f"Ended by {by.name}. {AGAIN}\n")
+    sys.exit(128 + by)
 
 
 def _settings(processes: int, folder: Path) -> LaunchConfig:
-    """All processes on this machine, none started twice; what others than the main one print goes to files."""
-    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, Std
+    """All processes on this machine, none of them started twice."""
     from torch.distributed.launcher.api import LaunchConfig
 
-    quiet = {rank: Std.ALL if rank else Std.NONE for rank in range(processes)}
     return LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -82,7 +100,6 @@ def _settings(processes: int, folder: Path) -> LaunchConfig:
         rdzv_endpoint="localhost:0",
         local_addr="127.0.0.1",
         max_restarts=0,
-        logs_specs=DefaultLogsSpecs(log_dir=str(folder / "printed"), redirects=quiet),
     )
 
 
@@ -107,29 +124,33 @@ def leave_failure(message: str, exit_code: int) -> None:
 
 
 def _failure(error: ChildFailedError, folder: Path, processes: int) -> ErcbenchError:
-    """What ended the run: a process that was ended by a signal, else the first failure that one left.
+    """What ended the run: a process that was killed, else the first failure that one left.
 
-    The others fail too then, for they wait for one that is gone.
+    The others fail then too, for they wait for one that is gone, and the launcher ends them.
     """
-    signalled = {rank: found.exitcode for rank, found in error.failures.items() if found.exitcode < 0}
-    if signalled:
-        return _ended(*next(iter(signalled.items())), folder, processes)
     left = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("failure-*.json")]
-    if left:
-        first: dict[str, Any] = min(left, key=lambda one: float(one["time"]))
-        message, exit_code = str(first["message"]), int(first["exit_code"])
-    else:  # it has said itself why
-        rank, failure = error.get_first_failure()
-        exit_code = failure.exitcode
-        message = f"Process {rank} of {processes} ended with exit code {exit_code}, and the others with it. {AGAIN}"
-    found = ErcbenchError(message)
-    found.exit_code = exit_code
+    first: dict[str, Any] = min(left, key=lambda one: float(one["time"]), default={})
+    latest = first.get("time", math.inf) + SLOW
+    killed = [
+        rank
+        for rank, found in error.failures.items()
+        if found.exitcode < 0 and -found.exitcode not in ENDING and found.timestamp < latest
+    ]
+    if killed:
+        return _ended(killed[0], error.failures[killed[0]].exitcode, folder, processes)
+    rank, failure = error.get_first_failure()
+    by_itself = (
+        f"Process {rank} of {processes} ended with exit code {failure.exitcode}, and the others with it. {AGAIN}"
+    )
+    found = ErcbenchError(first.get("message", by_itself))
+    found.exit_code = first.get("exit_code", failure.exitcode)
     return found
 
 
 def _ended(rank: int, exit_code: int, folder: Path, processes: int) -> TrainingError:
     """What is known of a process that was ended by a signal."""
-    printed = "\n".join(_end_of(path) for path in sorted(folder.glob(f"printed/**/{rank}/stderr.log"))).strip()
+    path = folder / f"printed-{rank}.txt"
+    printed = path.read_text(encoding="utf-8", errors="replace")[-SHOWN:].strip() if path.exists() else ""
     return TrainingError(
         f"Process {rank} of {processes} was ended by {signal.Signals(-exit_code).name}, and the others with it. "
         f"The machine may be out of memory: fewer processes, or a smaller --chunk, take less. {AGAIN}"
@@ -137,17 +158,30 @@ def _ended(rank: int, exit_code: int, folder: Path, processes: int) -> TrainingE
     )
 
 
-def _end_of(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")[-SHOWN:]
+def be_one_of_several() -> None:
+    """Print to a file unless this is the main process, and end with the one that started this.
+
+    Otherwise whatever libraries warn of would be on the terminal once per process, and nobody would end this process
+    where another one fails.
+    """
+    if not is_main():
+        file = os.open(Path(os.environ[FOLDER]) / f"printed-{os.environ['RANK']}.txt", os.O_WRONLY | os.O_CREAT, 0o600)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file, stream.fileno())
+        os.close(file)
+    threading.Thread(target=_watch, args=[int(os.environ[STARTED_BY])], daemon=True).start()
 
 
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone: nobody would end it when another fails."""
-    parent = int(os.environ[STARTED_BY])
+def _watch(parent: int) -> None:
+    """End this process when its parent is another one."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)  # whatever is on disk is whole
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)  # whatever is on disk is whole
 
-    threading.Thread(target=watch, daemon=True).start()
+def close() -> None:
+    """Leave the group of processes, where this one has joined it."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -10,11 +10,15 @@ def main() -> None:
     """Run the command line as one of several processes."""
     from ercbench.cli import cli
     from ercbench.errors import ErcbenchError
-    from ercbench.launching import end_with_parent, leave_failure
+    from ercbench.launching import be_one_of_several, close, leave_failure
 
-    end_with_parent()
+    be_one_of_several()
     try:
         cli(sys.argv[1:])
+    except SystemExit as end:
+        if not end.code:
+            close()
+        raise
     except ErcbenchError as error:
         leave_failure(str(error), error.exit_code)
         sys.exit(error.exit_code)

@@ -65,9 +65,10 @@ def carry_out(
 def finish(options: dict[str, Any], title: str, content: object, blocks: Sequence[Block]) -> None:
     """Print what was found, and write it where that was asked for."""
     from ercbench.cli.tables import as_markdown, show
+    from ercbench.launching import is_main
     from ercbench.whole_files import write_atomically
 
-    if options["page"]:
+    if options["page"] and is_main():
         write_atomically(options["page"], as_markdown(title, blocks))
     if options["as_json"]:
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from ercbench.records import RunRecord, read_record
+import ercbench
+from ercbench.records import RunRecord, read_records
 from ercbench.testing.tiny import tiny_checkpoint
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL = ["--dataset", "meld-sample", "--track", "mini", "--limit", "4", "--device", "cpu"]
 PLUGIN = '''
@@ -53,14 +56,18 @@ def ercbench_losses():
 
 
 @pytest.fixture
-def encoder(tmp_path: Path) -> list[str]:
-    """A tiny encoder without dropout, as options."""
+def encoder(tmp_path: Path) -> dict[str, Any]:
+    """A tiny encoder without dropout, as values of a recipe."""
     folder = tmp_path / "encoder"
     shutil.copytree(tiny_checkpoint().name, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.0}))
-    values = {"checkpoint": folder, "dropout": 0, "attention_dropout": 0}
-    return [word for name, value in values.items() for word in ("--set", f"encoder.{name}={value}")]
+    return {"encoder.checkpoint": str(folder), "encoder.dropout": 0.0, "encoder.attention_dropout": 0.0}
+
+
+def options(values: dict[str, Any]) -> list[str]:
+    """Values of a recipe as the command takes them."""
+    return [word for path, value in values.items() for word in ("--set", f"{path}={value}")]
 
 
 def run(command: Path, folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -98,15 +105,17 @@ def running(command: Path, folder: Path, *arguments: str, until: str) -> Iterato
                     one.kill()
 
 
-def all_end(children: list[psutil.Process]) -> bool:
-    """Whether they do, within a while."""
-    return not psutil.wait_procs(children, timeout=20)[1]
+def alone(recipes: str | list[str], values: dict[str, Any], results: Path, *plugins: Path) -> None:
+    """The same run in this process."""
+    ercbench.run(
+        recipes, dataset="meld-sample", track="mini", limit=4, device="cpu", overrides=values, results=results,
+        plugins=plugins,
+    )  # fmt: skip
 
 
-def record(folder: Path, recipe: str = "eacl") -> RunRecord:
-    """The record of a recipe."""
-    [path] = folder.glob(f"records/*/*/{recipe}@*/seed-0.json")
-    return read_record(path)
+def found(folder: Path) -> list[RunRecord]:
+    """Records below a results folder, in order."""
+    return [record for _, record in read_records(folder)]
 
 
 def learnt(folder: Path, recipe: str, file: str) -> dict[str, torch.Tensor]:
@@ -122,22 +131,22 @@ def scores_of(folder: Path, recipe: str = "eacl") -> torch.Tensor:
     return torch.tensor([[float(value) for value in row] for row in rows])
 
 
-def test_two_processes_give_what_one_gives(ercbench_command: Path, encoder: list[str], tmp_path: Path) -> None:
+def test_two_processes_give_what_one_gives(ercbench_command: Path, encoder: dict[str, Any], tmp_path: Path) -> None:
     """Losses, parameters and predictions to 1e-5, with losses that have parameters or a memory, with shared context,
     shares that are uneven or empty, pieces, and memory that runs out in one process; the record tells all of it.
     """  # noqa: D205
     (tmp_path / "large.py").write_text(PLUGIN)
-    arguments = ["eacl", "eacl-shared", *SMALL, *encoder, "--plugin", "large.py", "--set", "training.epochs=2"]
-    arguments += ["--set", "training.batch_size=19", "--set", "losses.metric=pml:ArcFaceLoss"]
-    arguments += ["--set", "losses.large.weight=0.1"]
-    run(ercbench_command, tmp_path, *arguments, "--results", "one")
+    values = encoder | {"training.epochs": 2, "training.batch_size": 19}
+    values |= {"losses.metric": "pml:ArcFaceLoss", "losses.large.weight": 0.1}
+    alone(["eacl", "eacl-shared"], values, tmp_path / "one", tmp_path / "large.py")
+    arguments = ["eacl", "eacl-shared", *SMALL, *options(values), "--plugin", "large.py"]
     two = run(ercbench_command, tmp_path, *arguments, "--results", "two", "--processes", "2", "--chunk", "8")
     assert two.stderr.count("epoch 1/2: dev") == 2  # one line per recipe: the main process alone reports
     assert two.stderr.count("Memory ran out with 8 utterances encoded at once. From here on it is 4;") == 2
     one, both = tmp_path / "one", tmp_path / "two"
-    for recipe in ("eacl", "eacl-shared"):
-        alone, shared = record(one, recipe), record(both, recipe)
-        for epoch, other in zip(alone.training.epochs, shared.training.epochs, strict=True):
+    for alone_of, shared in zip(found(one), found(both), strict=True):
+        recipe = shared.recipe.name
+        for epoch, other in zip(alone_of.training.epochs, shared.training.epochs, strict=True):
             assert epoch.losses == pytest.approx(other.losses, abs=1e-5)
             assert (epoch.chunk, other.chunk) == (None, 4)
         for file in ("model", "losses", "vectors", "classifier"):
@@ -146,65 +155,38 @@ def test_two_processes_give_what_one_gives(ercbench_command: Path, encoder: list
             for name, tensor in tensors.items():
                 torch.testing.assert_close(tensor, others[name], atol=1e-5, rtol=1e-5, msg=f"{name}: {{}}".format)
         torch.testing.assert_close(scores_of(one, recipe), scores_of(both, recipe), atol=1e-5, rtol=1e-5)
-        assert alone.scores.test.confusion == shared.scores.test.confusion
-        assert (alone.environment.processes, shared.environment.processes) == (1, 2)
+        assert alone_of.scores.test.confusion == shared.scores.test.confusion
+        assert (alone_of.environment.processes, shared.environment.processes) == (1, 2)
         assert shared.environment.hardware.startswith("2 x ")
-        assert shared.command == f"{alone.command} --processes 2"
+        assert shared.command == f"{alone_of.command} --processes 2"
 
 
 def test_a_run_is_ended_and_taken_up_by_another_number_of_processes(
-    ercbench_command: Path, encoder: list[str], tmp_path: Path
+    ercbench_command: Path, encoder: dict[str, Any], tmp_path: Path
 ) -> None:
-    """SIGTERM and Ctrl-C end all processes at once; so does the death of the one that started them, though later."""
-    arguments = ["eacl", *SMALL, *encoder, "--set", "training.epochs=5"]
-    run(ercbench_command, tmp_path, *arguments, "--results", "whole")
-    two = [*arguments, "--results", "ended", "--processes", "2"]
-    ends = [(1, signal.SIGTERM, 143), (2, signal.SIGINT, 130), (3, signal.SIGKILL, -signal.SIGKILL)]
-    for epoch, end, code in ends:
-        with running(ercbench_command, tmp_path, *two, until=f"epoch {epoch}/5: dev") as process:
+    """Ctrl-C ends all processes, and so does the death of the one that started them; nothing is lost."""
+    values = encoder | {"training.epochs": 3}
+    alone("eacl", values, tmp_path / "whole")
+    two = ["eacl", *SMALL, *options(values), "--results", "ended", "--processes", "2"]
+    for epoch, end, code in [(1, signal.SIGINT, 130), (2, signal.SIGKILL, -signal.SIGKILL)]:
+        with running(ercbench_command, tmp_path, *two, until=f"epoch {epoch}/3: dev") as process:
             children = psutil.Process(process.pid).children(recursive=True)
             assert len(children) == 2
             os.kill(process.pid, end)
             _, printed = process.communicate(timeout=60)
             assert process.returncode == code, printed
-            assert all_end(children)
+            assert not psutil.wait_procs(children, timeout=20)[1]
             assert "Traceback" not in printed
-            if end != signal.SIGKILL:
+            if end == signal.SIGINT:
                 assert printed.count("The same command goes on after the last finished epoch.") == 1
-    again = run(ercbench_command, tmp_path, *arguments, "--results", "ended")
-    assert re.search(r"Resuming after epoch [34] of 5\.", again.stderr)
-    whole, taken = record(tmp_path / "whole"), record(tmp_path / "ended")
-    assert len(taken.training.resumed_after_epochs) == 3
+    alone("eacl", values, tmp_path / "ended")
+    [whole], [taken] = (found(tmp_path / name) for name in ("whole", "ended"))
+    assert len(taken.training.resumed_after_epochs) == 2
     for epoch_of, other in zip(whole.training.epochs, taken.training.epochs, strict=True):
         assert epoch_of.losses == pytest.approx(other.losses, abs=1e-5)
     torch.testing.assert_close(scores_of(tmp_path / "whole"), scores_of(tmp_path / "ended"), atol=1e-5, rtol=1e-5)
     assert taken.environment.processes == 1
     assert not list((tmp_path / "ended" / ".unfinished").glob("*/*"))
-
-
-def test_a_process_that_dies_ends_all_with_one_message(
-    ercbench_command: Path, encoder: list[str], tmp_path: Path
-) -> None:
-    """Which process, by what, and what to do; no traceback, and the exit code of an error."""
-    arguments = ["eacl", *SMALL, *encoder, "--set", "training.epochs=50", "--processes", "2"]
-    with running(ercbench_command, tmp_path, *arguments, until="epoch 1/50: dev") as process:
-        children = psutil.Process(process.pid).children(recursive=True)
-        [second] = [child for child in children if child.environ().get("RANK") == "1"]
-        second.kill()
-        _, printed = process.communicate(timeout=60)
-        assert process.returncode == 6, printed
-        assert all_end(children)
-    assert printed.count("ercbench: ") == 1
-    assert "ercbench: Process 1 of 2 was ended by SIGKILL, and the others with it." in printed
-    assert "Traceback" not in printed
-
-
-def test_an_error_of_a_run_is_told_once(ercbench_command: Path, encoder: list[str], tmp_path: Path) -> None:
-    """With the exit code that it has without other processes."""
-    arguments = ["eacl", *SMALL, *encoder, "--set", "training.encoder_lr=1e30", "--set", "training.lr=1e30"]
-    found = run(ercbench_command, tmp_path, *arguments, "--processes", "2", code=6)
-    assert found.stderr.count("ercbench: ") == 1
-    assert "is not finite. Got " in found.stderr
 
 
 def test_what_cannot_be_shared_is_said_before_anything_starts(ercbench_command: Path, tmp_path: Path) -> None:
