@@ -16,7 +16,8 @@ from ercbench.config import resolve
 from ercbench.devices import Device
 from ercbench.encoding import batches
 from ercbench.preparing import Prepared, prepare
-from ercbench.training import Objective, in_float32, make_optimizer
+from ercbench.stepping import in_float32
+from ercbench.training import Objective, make_optimizer
 
 BATCH = 64
 SEED = 1

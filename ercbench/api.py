@@ -41,6 +41,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     fetch: bool = False,
     trackers: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     plugins: Sequence[str | Path] = (),
+    chunk: int | None = None,
     reporter: Reporter | None = None,
 ) -> list[RunRecord]:
     """Train recipes on data sets and write records, as ``ercbench run`` does.
@@ -66,6 +67,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         trackers: observers by name, such as ``"jsonl"``, ``["jsonl", "tensorboard"]`` or, with settings,
             ``{"wandb": {"project": "erc"}}``.
         plugins: Python files with a plugin each, as with ``--plugin``; runs with any are not ranked.
+        chunk: encode at most so many utterances at once, as with ``--chunk``.
         reporter: shows how far it is.
 
     Returns:
@@ -98,6 +100,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         keep_model=keep_model,
         fetch=fetch,
         trackers=_trackers(trackers),
+        chunk=chunk,
     )
     catalog, reporter = load_with_files([Path(plugin) for plugin in plugins]), reporter or Silent()
     fetch_missing(catalog, request, _Told(reporter))

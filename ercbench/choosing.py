@@ -30,6 +30,7 @@ class TrainingSplit:
     ) -> None:
         self._encoder, self._labels, self._batch_size = encoder, labels, batch_size
         self._tokens = tokens if subset is None else [tokens[row] for row in sorted(subset.rows.tolist())]
+        self._by_uid: dict[str, Tokens] | None = None
         self.utterances = len(self._tokens)
         self.difficulty = None if subset is None else subset.difficulty
 
@@ -37,6 +38,16 @@ class TrainingSplit:
         """One epoch of batches with labels, on the CPU, in an order that the seed gives."""
         plan = self._encoder.plan(self._tokens, self._batch_size, seed)
         return encoding.batches(self._encoder, self._tokens, plan, self._labels)
+
+    def divide(self, batch: Batch, size: int) -> list[Batch]:
+        """A batch -> pieces of at most `size` utterances each, with labels, on the CPU.
+
+        The encoder plans them, so that what it reads together stays together as far as the size allows.
+        """
+        if self._by_uid is None:
+            self._by_uid = {token.uid: token for token in self._tokens}
+        tokens = [self._by_uid[uid] for uid in batch.uids]
+        return list(encoding.batches(self._encoder, tokens, self._encoder.plan(tokens, size, None), self._labels))
 
 
 def choose(curriculum: Curriculum, epoch: int, epochs: int, train: Representation, seed: int) -> Subset:

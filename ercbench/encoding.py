@@ -16,7 +16,9 @@ from pydantic import BaseModel, JsonValue
 from ercbench.cache import Cache
 from ercbench.devices import Device
 from ercbench.errors import PluginError
+from ercbench.pieces import deal
 from ercbench.ports import Encoder, EncoderModel, FittedModel
+from ercbench.sharing import as_it_fits, of_all
 from ercbench.types import Batch, EncodedBatch, FloatArray, Prompt, Representation, Tokens
 
 if TYPE_CHECKING:
@@ -138,19 +140,26 @@ def encode(
 
     Raises:
         PluginError: a vector is not finite.
+        TrainingError: memory does not hold a single utterance.
 
     Before: training.py. After: classifying.py.
     """
     import torch
 
     model.eval()
-    plan = encoder.plan(tokens, batch_size, None)
+    plan = encoder.plan(tokens, device.chunk.at_most(batch_size), None)
     parts: list[EncodedBatch] = []
+    shares = deal([len(indices) for indices in plan], device.ranks.processes)
+    mine = [plan[index] for index in shares[device.ranks.rank]]
     with torch.inference_mode():
-        for batch in batches(encoder, tokens, plan, None):
-            with device.autocast():
-                parts.append(model(device.move(batch)))
-            advance(len(batch.uids))
+        for indices in mine or plan[:1]:
+            for part in as_it_fits(encoder, model, [tokens[i] for i in indices], device):
+                parts.append(part)
+                advance(len(part.uids) if mine else 0)
+        if not device.ranks.alone:
+            counts = [sum(len(plan[index]) for index in share) for share in shares]
+            parts = [of_all(tokens, parts, counts, device)]
+            advance(len(tokens) - counts[device.ranks.rank])
     order = {uid: row for row, uid in enumerate(uid for part in parts for uid in part.uids)}
     rows = np.array([order[token.uid] for token in tokens])
     hidden, vectors = (_gather(rows, [getattr(part, name) for part in parts]) for name in ("hidden", "vectors"))
@@ -177,6 +186,7 @@ def encode_frozen(
     They are found again under the hash of all they depend on: weights, what else the model is made of, batches,
     precision, device and software.
     """
+    batch_size = device.chunk.at_most(batch_size)
     key = {
         "model": _make(model),
         "weights": _digest(sorted(model.state_dict().items())),

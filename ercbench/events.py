@@ -61,6 +61,7 @@ class EpochInfo:
         resumed: it was finished by an earlier process, from which this one took over.
         utterances: trained on, where a curriculum chose them; None for all of train.
         difficulty: their mean, as the curriculum measures it; None where none does.
+        chunk: utterances encoded at once at the end of the epoch; None for all that go together.
     """
 
     epoch: int
@@ -71,3 +72,4 @@ class EpochInfo:
     resumed: bool
     utterances: int | None = None
     difficulty: float | None = None
+    chunk: int | None = None

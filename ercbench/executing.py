@@ -5,10 +5,13 @@ Before: grid.py, which says what is to be run. After: leaderboard/, from the rec
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ercbench.cell_runs import Outcome, announce, cells, fail, run_cell, succeed
 from ercbench.grid import Plan, Request, finished
+from ercbench.launching import is_main
 from ercbench.preparing import Prepared
-from ercbench.progress import Reporter
+from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
 from ercbench.run_log import SERIAL, Logged, RunLog
 
@@ -20,6 +23,9 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     """
     outcome = Outcome(failures=list(plan.failed))
     if not plan.cells:
+        return outcome
+    if not is_main():
+        _follow(plan, request)
         return outcome
     with RunLog(plan.results) as events:
         announce(events, plan, SERIAL)
@@ -37,9 +43,17 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     return outcome
 
 
+def _follow(plan: Plan, request: Request) -> None:
+    """Do a share of every cell, as one of several processes of which the main one tells how the cells end."""
+    for prepared, seed in cells(plan):
+        # Whatever it is, all processes raise it, see `Ranks.agree`.
+        with suppress(Exception):
+            run_cell(plan, request, prepared, seed, Silent())
+
+
 def _run(plan: Plan, request: Request, prepared: Prepared, seed: int, told: Logged) -> RunRecord:
     """Run one cell, unless another process finished it since the plan was made."""
-    if (found := finished(prepared, seed, request)) and not request.force:
+    if request.processes == 1 and (found := finished(prepared, seed, request)) and not request.force:
         return found[1]
     cell = prepared.cell(seed)
     told.begin(str(cell), prepared.work)

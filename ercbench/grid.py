@@ -51,6 +51,8 @@ class Request:
         keep_model: keep the trained models beside the records.
         fetch: download the public data sets that are not here; see `fetch_missing`.
         trackers: settings by name of the tracker.
+        chunk: utterances to encode at once; None for all that go together.
+        processes: that share each run, of which this is one; see ``launching.py``.
     """
 
     recipes: Sequence[str]
@@ -69,6 +71,8 @@ class Request:
     fetch: bool = False
     context: ContextProtocol = "past"
     trackers: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    chunk: int | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     for config in _configs(catalog, request, track, errors):
         try:
             Device(request.device, config.training.precision)
+            _check_processes(config, request)
             prepared = preparations.prepare(config)
             there = {seed: found for seed in request.seeds if (found := finished(prepared, seed, request))}
         except ErcbenchError as error:
@@ -165,6 +170,22 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     if unique:
         raise unique[0] if len(unique) == 1 else Problems(unique)
     return Plan([group for group in groups if group[1]], done, failed, track, request.results, observers)
+
+
+def _check_processes(config: Config, request: Request) -> None:
+    """See that a run can be shared among the processes that were asked for.
+
+    Raises:
+        UsageError: there are not as many devices, or it trains no encoder.
+    """
+    from ercbench.devices import choose_device
+
+    choose_device(request.device, request.processes)
+    if request.processes > 1 and config.training.epochs == 0:
+        raise UsageError(
+            f"Processes share the training of an encoder, and {config.recipe.name} trains none on "
+            f"{config.dataset.name}. Got --processes {request.processes}. Leave it out, or leave this recipe out."
+        )
 
 
 def default_track(catalog: Catalog) -> str:

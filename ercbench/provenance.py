@@ -33,11 +33,11 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = ()) -> str:
+def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = (), processes: int = 1) -> str:
     """The command line that makes this cell again, without paths of this machine's data or results.
 
     Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python. `files`
-    are the names of local plugins.
+    are the names of local plugins, and `processes` shared the encoding.
     """
     if config.dataset.corpus is not None:
         return _call(config, seed, limit, files)
@@ -51,6 +51,8 @@ def command(config: Config, seed: int, limit: int | None, files: Sequence[str] =
         words += ["--limit", str(limit)]
     for file in files:
         words += ["--plugin", file]
+    if processes > 1:
+        words += ["--processes", str(processes)]
     return shlex.join(words)
 
 
@@ -104,6 +106,7 @@ def environment(device: Device) -> Environment:
         precision=device.precision,
         python=platform.python_version(),
         packages=package_versions(PACKAGES),
+        processes=device.ranks.processes,
     )
 
 

@@ -109,6 +109,7 @@ class Environment(_Frozen):
     precision: str = Field(description="of the forward pass: bf16 or fp32; losses are always float32")
     python: str = Field(description="version")
     packages: dict[str, str] = Field(description="versions by distribution")
+    processes: Annotated[int, Field(ge=1)] = Field(1, description="that shared the encoding; losses saw whole batches")
 
 
 class ClassScoresRecord(_Frozen):
@@ -160,6 +161,9 @@ class EpochRecord(_Frozen):
     )
     difficulty: float | None = Field(
         None, description="their mean, as the curriculum measures it; null where none does"
+    )
+    chunk: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="utterances encoded at once at the end of the epoch; null: all that go together"
     )
 
 

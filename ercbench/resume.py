@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ercbench.errors import Busy
+from ercbench.ranks import Ranks
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Epoch
 from ercbench.whole_files import sha256_of, write_atomically
@@ -37,15 +38,21 @@ class Saved:
 
 
 class Unfinished:
-    """The folder of one unfinished run. Used as a context manager, it keeps a second process out."""
+    """The folder of one unfinished run. Used as a context manager, it keeps a second run out.
 
-    def __init__(self, folder: Path) -> None:
+    Of the processes that share a run, all read it, and the main one alone writes and locks.
+    """
+
+    def __init__(self, folder: Path, ranks: Ranks | None = None) -> None:
         self.folder = folder
+        self._ranks = ranks or Ranks()
         self._resumed_after: tuple[int, ...] = ()
         folder.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder.with_suffix(".lock"))
 
     def __enter__(self) -> Unfinished:
+        if not self._ranks.main:
+            return self
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
@@ -74,6 +81,8 @@ class Unfinished:
             last: tensors of model, losses and optimizer.
             best: weights of the epoch just finished if it is the best so far, else None.
         """
+        if not self._ranks.main:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         state = self._state(verify=False)
         files = {"last": self._write(f"last-{len(epochs)}.safetensors", last)}
@@ -89,13 +98,16 @@ class Unfinished:
                 file.unlink()
 
     def best(self) -> Mapping[str, Tensor]:
-        """The weights of the best epoch."""
+        """The weights of the best epoch, when the main process has written them."""
+        self._ranks.wait()
         state = self._state(verify=False)
         assert state is not None
         return self._read(state["files"]["best"]["name"])
 
     def seal(self, epoch: int, labels: Sequence[str]) -> None:
         """Keep the label keys predicted on test after an epoch, in the order in which test is encoded."""
+        if not self._ranks.main:
+            return
         text = "\n".join(labels)
         write_atomically(self._sealed(epoch), json.dumps({"content": text, "sha256": sha256_of(text)}))
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,16 +23,16 @@ from ercbench.choosing import TrainingSplit
 from ercbench.config import Config, Part
 from ercbench.devices import Device
 from ercbench.gold import Gold
-from ercbench.own import described
 from ercbench.ports import Candidate, Curriculum, EncoderModel, FittedModel, Loss
 from ercbench.preparing import Clock, Prepared
 from ercbench.progress import Reporter
-from ercbench.provenance import command, environment, plugins
+from ercbench.record_parts import identity_part, named, training_part
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
+from ercbench.seeds import derive_seed
 from ercbench.selection import choose
 from ercbench.specs import LossSpec
-from ercbench.training import Objective, Surroundings, Trained, derive_seed
+from ercbench.training import Objective, Surroundings, Trained
 from ercbench.types import Predictions, Prototypes, Representation, Scores, Split, Subset
 from ercbench.unfinished import UNFINISHED
 from ercbench.whole_files import sha256_of
@@ -51,6 +51,8 @@ def run(
         reporter: who watches.
         keep_model: whether the trained model is kept beside the record.
 
+    Every process that shares the run calls it; the main one writes the record, and the others read it.
+
     Raises:
         TrainingError: a loss is not finite.
         PluginError: a part broke its contract.
@@ -58,13 +60,17 @@ def run(
     """
     config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
-    with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
+    path = cell_path(config, seed, results)
+    with Unfinished(unfinished_folder(prepared, seed, results), device.ranks) as unfinished:
         cell = Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
             trained = cell.train()
         with clock("encoding"):
             train = cell.encode("train", "encoding train") if config.classifier.spec.needs_training else None
             dev, test = (cell.chosen(split, trained) for split in ("dev", "test"))
+        if not device.ranks.main:  # the main process does the rest
+            device.ranks.wait()
+            return records.read_record(path)
         with clock("classifying"):
             classifier = classifying.build(config.classifier, labels, config.context)
             prototypes = cell.prototypes(trained)
@@ -76,7 +82,6 @@ def run(
                 "dev": cell.predict(candidates[kept], dev),
                 "test": cell.predict(candidates[kept], test),
             }
-        path = cell_path(config, seed, results)
         text = prediction_files.format_predictions(on["test"], labels.keys)
         if keep_model:  # before the labels of test are read: a plugin's code writes its state here
             trained_parts = cell.model, candidates[kept], cell.objective.state_dict()
@@ -86,18 +91,19 @@ def run(
             scores = {split: asdict(cell.score(on[split], split)) for split in on}
         outcome = {
             "training": {
-                **_training(prepared, trained, on_dev, kept),
-                "sealed": _named(prediction_files.sealed_name(seed), sealed),
+                **training_part(prepared, trained, on_dev, kept),
+                "sealed": named(prediction_files.sealed_name(seed), sealed),
                 "prototype_similarity": similarity,
             },
             "scores": scores,
-            "predictions": _named(prediction_files.predictions_name(seed), text),
+            "predictions": named(prediction_files.predictions_name(seed), text),
             "seconds": clock.seconds,
             "started": started.isoformat(timespec="seconds"),
         }
-        record = RunRecord.model_validate({**_identity(prepared, seed, device, cell.parameters), **outcome})
+        record = RunRecord.model_validate({**identity_part(prepared, seed, device, cell.parameters), **outcome})
         records.write_record(path, record, text, sealed)
         unfinished.remove()
+    device.ranks.wait()
     return record
 
 
@@ -120,6 +126,7 @@ class Cell:
     ) -> None:
         self.prepared, self.seed, self.device, self.reporter = prepared, seed, device, reporter
         self.unfinished = unfinished
+        device.chunk.tell = reporter.say
         config, labels = prepared.config, prepared.corpus.labels
         torch.manual_seed(derive_seed(seed, "model"))
         self.model: EncoderModel = prepared.encoder.load().to(device.torch_device)
@@ -279,71 +286,5 @@ def _cosines(prototypes: Prototypes) -> list[list[float]]:
     return [[float(value) for value in row] for row in (unit @ unit.T).clip(-1, 1)]
 
 
-def _named(name: str, text: str | None) -> dict[str, str] | None:
-    """A file beside a record, as the record tells it."""
-    return None if text is None else {"file": name, "sha256": sha256_of(text)}
-
-
 def _prototypes(vectors: torch.Tensor | None) -> Prototypes | None:
     return None if vectors is None else Prototypes(vectors.float().cpu().numpy())
-
-
-def _training(prepared: Prepared, trained: Trained, on_dev: list[float], kept: int) -> dict[str, Any]:
-    """How training went, as the record tells it. A score on test is not told."""
-    epochs = [asdict(epoch) for epoch in trained.epochs]
-    for epoch in epochs:
-        del epoch["selection_score"]
-    return {
-        "epochs": epochs,
-        "chosen_epoch": trained.chosen,
-        "candidates_dev_weighted_f1": on_dev,
-        "chosen_candidate": kept + 1,
-        "effective_batch": prepared.config.training.batch_size,
-        "resumed_after_epochs": list(trained.resumed_after),
-    }
-
-
-def _dataset(prepared: Prepared) -> dict[str, Any]:
-    """Which data it ran on, as the record tells it."""
-    corpus = prepared.corpus
-    return {
-        "name": corpus.name,
-        "version": corpus.version,
-        "fingerprint": corpus.fingerprint,
-        "split_fingerprints": prepared.fingerprints.splits,
-        "files": {file.name: file.sha256 for files in prepared.fingerprints.files.values() for file in files},
-        "ranked": prepared.config.dataset.ranked,
-        "limit": prepared.limit,
-        "utterances": {split: len(tokens) for split, tokens in prepared.tokens.items()},
-        "own": described(prepared.config.dataset),
-    }
-
-
-def _identity(prepared: Prepared, seed: int, device: Device, parameters: int) -> dict[str, Any]:
-    """What ran on what, as the record tells it."""
-    config, corpus, checkpoint = prepared.config, prepared.corpus, prepared.checkpoint
-    recipe = config.recipe
-    return {
-        "recipe": {key: getattr(recipe, key) for key in ("name", "version", "reference", "ranked")},
-        "dataset": _dataset(prepared),
-        "track": config.track.name,
-        "seed": seed,
-        "command": command(config, seed, prepared.limit, [file.distribution for file in prepared.catalog.local]),
-        "overrides": dict(config.overrides),
-        "config": dict(config.values),
-        "protocol": {
-            "selection_split": "test" if "test" in (config.selection.split, config.selection.ties) else "dev",
-            "context": config.context.protocol,
-            "context_past": config.context.past,
-            "context_future": config.context.future,
-            "metric": scoring.metric_signature(corpus.labels),
-        },
-        "encoder": {
-            "checkpoint": checkpoint.name if checkpoint else config.encoder.spec.name,
-            "origin": checkpoint.origin if checkpoint else "none",
-            "sha256": checkpoint.sha256 if checkpoint else None,
-            "parameters": parameters,
-        },
-        "plugins": plugins(prepared.catalog, config),
-        "environment": environment(device),
-    }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +16,8 @@ from ercbench.errors import TrainingError
 from ercbench.ports import EncoderModel, Loss
 from ercbench.progress import TRAINING_COST, Reporter
 from ercbench.resume import Unfinished
+from ercbench.seeds import derive_seed
+from ercbench.stepping import Stepper
 from ercbench.types import Batch, EncodedBatch, Epoch, LossOutput
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Source(Protocol):
 
     def batches(self, seed: int) -> Iterable[Batch]:
         """One epoch of batches, on the CPU."""
+        ...
+
+    def divide(self, batch: Batch, size: int) -> Sequence[Batch]:
+        """One of them -> pieces of at most `size` utterances; each utterance is in one."""
         ...
 
 
@@ -119,6 +124,7 @@ def train(
     if saved:
         state.restore(saved.last)
         epochs = saved.epochs
+        around.device.chunk.lower(epochs[-1].chunk)
         around.reporter.say(f"Resuming after epoch {len(epochs)} of {settings.epochs}.")
         pace.resume(epochs)
         for earlier in epochs:
@@ -130,8 +136,10 @@ def train(
         epoch = _train_epoch(number, model, objective, prepared, (chosen or source, settings, around))
         if chosen:
             epoch = replace(epoch, utterances=chosen.utterances, difficulty=chosen.difficulty)
-        dev_score, selection_score = evaluate(number)
+        dev_score, selection_score = around.device.ranks.numbers(*evaluate(number))
+        around.device.ranks.check_equal(state.learnt(), f"in epoch {number}")
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
+        epoch = replace(epoch, chunk=around.device.chunk.size)
         best = all(selection_score > earlier.selection_score for earlier in epochs)
         epochs = (*epochs, epoch)
         around.unfinished.save(epochs, state.tensors(), state.weights() if best else None)
@@ -196,12 +204,9 @@ def _train_epoch(
     sums: dict[str, Tensor] = {}
     seen = pending = 0
     begun = time.perf_counter()
-    for step, cpu_batch in enumerate(source.batches(seed), 1):
-        batch = around.device.move(cpu_batch)
-        with around.device.autocast():
-            encoded = model(batch)
-        output = objective(in_float32(encoded))
-        around.device.backward(output.total)
+    stepper = Stepper(model, objective, around.device)
+    for step, batch in enumerate(source.batches(seed), 1):
+        output = stepper.gradients(batch, source, derive_seed(seed, f"step {step}"))
         around.device.clip(parameters, settings.clip_norm)
         optimizer.step()
         optimizer.zero_grad()
@@ -248,23 +253,6 @@ def make_optimizer(model: EncoderModel, objective: Objective, settings: Training
     )
 
 
-def in_float32(batch: EncodedBatch) -> EncodedBatch:
-    """Losses are computed in float32, whatever the forward pass used."""
-    return EncodedBatch(
-        batch.uids,
-        batch.hidden.float(),
-        batch.vectors.float(),
-        None if batch.logits is None else batch.logits.float(),
-        None if batch.prototypes is None else batch.prototypes.float(),
-        batch.labels,
-    )
-
-
-def derive_seed(seed: int, purpose: str) -> int:
-    """A seed for one purpose, so that no two parts of a run share random numbers and each can be repeated alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "big")
-
-
 def _means(sums: Mapping[str, Tensor], seen: int, epoch: int, step: int) -> dict[str, float]:
     means = {name: float(value) / seen for name, value in sums.items()}
     for name, value in reversed(means.items()):  # the guilty loss before the total
@@ -309,6 +297,13 @@ class _State:
     def weights(self) -> dict[str, Tensor]:
         """What an epoch learnt: the model, and what belongs to the losses."""
         return {**self.model.state_dict(), **{f"{LOSSES}{n}": t for n, t in self.objective.state_dict().items()}}
+
+    def learnt(self) -> dict[str, Tensor]:
+        """Parameters of the model, and whatever the losses keep."""
+        return {
+            **dict(self.model.named_parameters()),
+            **{f"{LOSSES}{n}": t for n, t in self.objective.state_dict().items()},
+        }
 
     def choose(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of an epoch."""

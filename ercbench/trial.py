@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from ercbench import classifying, encoding, training
+from ercbench import classifying, encoding
 from ercbench.config import Part
 from ercbench.devices import Device
 from ercbench.errors import ErcbenchError, Problems
@@ -27,6 +27,7 @@ from ercbench.progress import Silent
 from ercbench.resume import Unfinished
 from ercbench.runner import Cell
 from ercbench.specs import ClassifierSpec
+from ercbench.stepping import in_float32
 from ercbench.types import EncodedBatch, FloatArray, Representation, Tokens
 
 LABELS, OF_EACH = 3, 2
@@ -113,7 +114,7 @@ def _encoded(cell: Cell) -> EncodedBatch:
     [batch, *_] = encoding.batches(encoder, tokens, plan, cell.prepared.gold["train"])
     cell.model.train()
     with cell.device.autocast():
-        return training.in_float32(cell.model(cell.device.move(batch)))
+        return in_float32(cell.model(cell.device.move(batch)))
 
 
 def _scores(cell: Cell, part: Part[ClassifierSpec], train: Representation) -> FloatArray:

@@ -319,6 +319,7 @@ class Epoch:
 
     `selection_score` is what chooses the epoch: the dev score, unless the recipe selects on test. `utterances` were
     trained on, of the mean `difficulty`, where a curriculum chose them; both are None where it was all of train.
+    `chunk` utterances were encoded at once at the end of the epoch; None where it was all that go together.
     """
 
     epoch: int
@@ -329,6 +330,7 @@ class Epoch:
     utterances_per_second: float
     utterances: int | None = None
     difficulty: float | None = None
+    chunk: int | None = None
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,11 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group that imports a command when it is used."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments as they were given, for processes that run the same command."""
+        ctx.obj = list(args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands, in the order of the table."""
         return list(COMMANDS)

@@ -78,6 +78,12 @@ def run_options(models: Callable[[F], F]) -> Callable[[F], F]:
         click.option("--results", type=click.Path(file_okay=False, path_type=Path),
                      help="Folder of the records.  [default: leaderboards, with --sample leaderboards/sample]"),
         click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Default: the fastest there is."),
+        click.option("--chunk", type=click.IntRange(1), metavar="N",
+                     help="Encode at most N utterances at once; losses still see whole batches. Halved by itself when "
+                     "memory runs out.  [default: the whole batch]"),
+        click.option("--processes", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+                     help="Share each run among N processes of this machine, on CUDA one per GPU; losses still see "
+                     "whole batches."),
         click.option("--limit", type=click.IntRange(1), metavar="N",
                      help="Only the first N dialogues per split. Never ranked."),
         click.option("--dry-run", is_flag=True,
@@ -132,6 +138,8 @@ def request_of(options: dict[str, Any], recipes: Sequence[str], keep_model: bool
         keep_model=keep_model,
         fetch=options["fetch"],
         trackers=_trackers(options["trackers"], options["tracker_options"]),
+        chunk=options["chunk"],
+        processes=options["processes"],
     )
 
 

@@ -40,6 +40,7 @@ def run(**options: Any) -> None:
     import json
 
     from ercbench.catalog import load_with_files
+    from ercbench.cli.processes import share_out
     from ercbench.cli.progress import downloads, reporter
     from ercbench.executing import execute
     from ercbench.grid import fetch_missing, plan
@@ -48,6 +49,7 @@ def run(**options: Any) -> None:
     quiet = options["quiet"] or options["as_json"]
     catalog = load_with_files(options["plugins"])
     fetch_missing(catalog, request, downloads(quiet))
+    share_out(request, options["dry_run"])
     prepared = plan(catalog, request)
     if not quiet:
         _describe(catalog, prepared, request)

@@ -33,12 +33,14 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print everything
 def begin(options: dict[str, Any], recipe: str) -> tuple[Catalog, Request]:
     """Load plugins, read options, download what is to be downloaded; the request has a track."""
     from ercbench.catalog import load_with_files
+    from ercbench.cli.processes import share_out
     from ercbench.cli.progress import downloads
     from ercbench.grid import default_track, fetch_missing
 
     request = request_of(options, [recipe], options["keep_models"])
     catalog = load_with_files(options["plugins"])
     fetch_missing(catalog, request, downloads(_silent(options)))
+    share_out(request, options["dry_run"])
     return catalog, replace(request, track=request.track or default_track(catalog))
 
 
@@ -63,9 +65,10 @@ def carry_out(
 def finish(options: dict[str, Any], title: str, content: object, blocks: Sequence[Block]) -> None:
     """Print what was found, and write it where that was asked for."""
     from ercbench.cli.tables import as_markdown, show
+    from ercbench.launching import is_main
     from ercbench.whole_files import write_atomically
 
-    if options["page"]:
+    if options["page"] and is_main():
         write_atomically(options["page"], as_markdown(title, blocks))
     if options["as_json"]:
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))

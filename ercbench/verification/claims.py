@@ -123,6 +123,8 @@ def _options(record: RunRecord) -> dict[str, list[str]]:
         options["--limit"] = [str(record.dataset.limit)]
     if files := [plugin.distribution for plugin in record.plugins if plugin.sha256]:
         options["--plugin"] = sorted(files)
+    if record.environment.processes > 1:
+        options["--processes"] = [str(record.environment.processes)]
     return options
 
 

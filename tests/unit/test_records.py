@@ -176,7 +176,7 @@ def test_an_unknown_schema_version_is_refused(tmp_path: Path, version: object) -
     """A record of a newer ercbench is not guessed at; the message says which versions are meant."""
     path = written(tmp_path, {**record_data(), "schema_version": version, "a_field_of_the_future": 1})
     with pytest.raises(
-        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3, 4. Update"
+        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3, 4, 5. Update"
     ):
         records.read_record(path)
 
@@ -409,6 +409,26 @@ def test_a_record_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None:
     assert record.schema_version == records.SCHEMA_VERSION
     [epoch] = record.training.epochs
     assert (epoch.utterances, epoch.difficulty, epoch.losses) == (None, None, {"ce": 1.1})
+
+
+def test_a_record_of_version_4_is_brought_up_to_date(tmp_path: Path) -> None:
+    """It ran on one process, which encoded all that go together at once."""
+    record = records.read_record(written(tmp_path, {**record_data(), "schema_version": 4}))
+    assert record.schema_version == records.SCHEMA_VERSION
+    assert (record.environment.processes, record.training.epochs[0].chunk) == (1, None)
+
+
+@pytest.mark.parametrize(("value", "told"), [(8, 8), (None, None), (0, "refused"), ("half", "refused")])
+def test_how_many_were_encoded_at_once_is_checked(tmp_path: Path, value: object, told: object) -> None:
+    """A number from 1, or null; anything else is named."""
+    data = record_data()
+    data["training"]["epochs"][0]["chunk"] = value
+    path = written(tmp_path, data)
+    if told == "refused":
+        with pytest.raises(RecordError, match=r"training\.epochs\.0\.chunk is not acceptable"):
+            records.read_record(path)
+    else:
+        assert records.read_record(path).training.epochs[0].chunk == told
 
 
 @pytest.mark.parametrize(("field", "value"), [("utterances", 0), ("utterances", "many"), ("difficulty", "hard")])

@@ -67,7 +67,7 @@ def test_json_lines_hold_every_event(tmp_path: Path) -> None:
     assert (stage, done) == ({"stage": "training"}, {"stage": "training", "seconds": 6.0})
     assert first == {
         "epoch": 1, "losses": {"total": 1.0, "pull": 0.5}, "dev_weighted_f1": 0.1, "seconds": 2.0,
-        "utterances_per_second": 40.0, "resumed": True, "utterances": None, "difficulty": None,
+        "utterances_per_second": 40.0, "resumed": True, "utterances": None, "difficulty": None, "chunk": None,
     }  # fmt: skip
     assert (second["epoch"], second["resumed"]) == (2, False)
     assert FINAL.items() <= finished["figures"].items()

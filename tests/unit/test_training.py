@@ -21,7 +21,9 @@ from ercbench.errors import TrainingError
 from ercbench.ports import EncoderModel
 from ercbench.progress import Silent
 from ercbench.resume import Unfinished
-from ercbench.training import Objective, Surroundings, Trained, derive_seed, in_float32, make_optimizer, train
+from ercbench.seeds import derive_seed
+from ercbench.stepping import in_float32
+from ercbench.training import Objective, Surroundings, Trained, make_optimizer, train
 from ercbench.types import MASK, Batch, EncodedBatch, LabelSet, LossOutput, Prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -81,6 +83,15 @@ class Words:
             if self.stop_at == (self.epochs, number):
                 raise KeyboardInterrupt
             yield Batch(tuple(str(int(row)) for row in rows), {"input_ids": ids[rows]}, rows % 3)
+
+    def divide(self, batch: Batch, size: int) -> list[Batch]:
+        """Pieces of the size, the last one shorter."""
+        assert batch.labels is not None
+        return [
+            Batch(batch.uids[at : at + size], {"input_ids": batch.inputs["input_ids"][at : at + size]},
+                  batch.labels[at : at + size])
+            for at in range(0, len(batch.uids), size)
+        ]  # fmt: skip
 
 
 class Scores:
