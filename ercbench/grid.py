@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from ercbench.catalog import Catalog
 from ercbench.config import Config, resolve
 from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
+from ercbench.gold import check_beside
 from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter
@@ -244,7 +245,7 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
 
     Raises:
         UsageError: a record of other settings or other data lies in its place.
-        RecordError: the record there cannot be read.
+        RecordError: the record there cannot be read, or a file beside it is not as it was written.
     """
     config = prepared.config
     recipe = f"{config.recipe.name}@{config.recipe.version}"
@@ -253,6 +254,7 @@ def _finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Ru
     if request.force or not path.exists():
         return None
     record = read_record(path)
+    check_beside(path, record)
     differing = config.differences(record.config)
     if record.dataset.fingerprint != prepared.corpus.fingerprint:
         differing.append("dataset.fingerprint")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors.
-4: what a curriculum chose for an epoch; a context of all turns."""
+4: what a curriculum chose for an epoch; a context of all turns. 5: the file carries its own checksum."""
 
 
 def readable(version: object) -> bool:
@@ -40,7 +40,14 @@ def _from_3(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "schema_version": 4}
 
 
-_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 4 -> 5. Earlier files carry no checksum of themselves, which no value tells."""
+    return {**data, "schema_version": 5}
+
+
+_UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4,
+}  # fmt: skip
 """Schema version to what makes the next one of it."""
 READABLE = (*_UPGRADES, SCHEMA_VERSION)
 """The schema versions that this ercbench reads."""

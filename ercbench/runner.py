@@ -57,7 +57,7 @@ def run(
     """
     config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
-    with Unfinished(unfinished_folder(prepared, seed, results)) as unfinished:
+    with Unfinished(unfinished_folder(prepared, seed, results), reporter.say) as unfinished:
         cell = Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
             trained = cell.train()
