@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_runs import Forks, told
+from faulty_runs import Ended, Forks, told
+from file_server import Server
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +32,32 @@ def file_systems(forks: Forks) -> Forks:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What is told of a run that nothing happens to."""
-    results = tmp_path_factory.mktemp("undisturbed")
+def finished(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    """The results folder of a run that nothing happens to, and how it ended."""
+    results = tmp_path_factory.mktemp("undisturbed") / "results"
     ended = forks.run(results)
     assert ended.returncode == 0, ended.stderr
-    return told(results)
+    return results, ended
+
+
+@pytest.fixture(scope="session")
+def undisturbed(finished: tuple[Path, Ended]) -> dict[str, Any]:
+    """What is told of a run that nothing happens to."""
+    return told(finished[0])
+
+
+@pytest.fixture(scope="session")
+def unfinished(forks: Forks, finished: tuple[Path, Ended], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a run that was killed in its third epoch; tests work on copies."""
+    results = tmp_path_factory.mktemp("unfinished") / "results"
+    third = next(n for n, point in enumerate(finished[1].points, 1) if "sealed-3" in point)
+    assert forks.run(results, kill=third).returncode == -signal.SIGKILL
+    return results
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A file server on loopback."""
+    found = Server()
+    yield found
+    found.close()

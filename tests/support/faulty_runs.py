@@ -133,7 +133,9 @@ class Forks:
             ).returncode
         )
         command = [*(alone if self.own_file_systems else []), sys.executable, __file__, str(self._folder)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "HF_HUB_OFFLINE": "1"}
+        unwanted = ("HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+        environment = {name: value for name, value in os.environ.items() if name.upper() not in unwanted}
+        environment |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         )
@@ -143,6 +145,7 @@ class Forks:
         """End the process, and with it whatever it mounted."""
         self._process.communicate()
         shutil.rmtree(self._folder)
+        shutil.rmtree(self.checkpoint)
 
     def ask(self, what: str, **values: Any) -> Any:
         """One request, one answer."""
@@ -163,9 +166,10 @@ class Forks:
             arguments: of ``ercbench``.
             results: folder in which every creation, sync, renaming and removal of a file is a point.
             cache: folder of the cache; points are counted there too where it lies in `results`.
-            fault: ``kill`` or ``fail`` (for want of room), a point's number, from 1, or the kinds of points that are
-                to be passed until another comes; ``limit``, bytes that a file may have; ``clock``, seconds that the
-                clock is set forward.
+            fault: ``kill``, ``terminate`` (with SIGTERM) or ``fail`` (for want of room), a point's number, from 1, or
+                the kinds of points that are to be passed until another comes; ``limit``, bytes that a file may have;
+                ``clock``, seconds that it is set forward and seconds that pass on it in a second; ``path``, a folder to
+                import from.
         """
         values = {"arguments": list(arguments), "results": str(results), "cache": str(cache or self._folder / "cache")}
         return Child(self, self.ask("start", **values, fault=dict(fault or {}))["pid"])
@@ -228,6 +232,7 @@ def serve(folder: Path) -> None:
                 done = subprocess.run(request["command"], capture_output=True, text=True, check=False)
                 answer = {"error": done.stderr} if done.returncode else {}
         print(json.dumps(answer), flush=True)  # noqa: T201 - the answer
+    os._exit(0)  # there is nothing to put away but memory
 
 
 def _fork(folder: Path, request: Mapping[str, Any]) -> int:
@@ -263,8 +268,10 @@ def _command(folder: Path, request: Mapping[str, Any]) -> None:
     log = os.open(folder / f"{os.getpid()}.points", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     fault = request["fault"]
     _watch(_Points(Path(request["results"]), log, fault))
-    if seconds := fault.get("clock"):
-        _set_clock(seconds)
+    if clock := fault.get("clock"):
+        _set_clock(*clock)
+    if path := fault.get("path"):
+        sys.path.insert(0, path)
     if limit := fault.get("limit"):
         import resource
 
@@ -313,14 +320,18 @@ class _Points:
         self._count += 1
         point = f"{what} {name.removeprefix(self._folder + os.sep)}"
         os.write(self._log, f"{point}\n".encode())
-        if self._is_time("kill", point):
-            os.kill(os.getpid(), signal.SIGKILL)
+        for fault, number in (("kill", signal.SIGKILL), ("terminate", signal.SIGTERM)):
+            if self._is_time(fault, point):
+                os.kill(os.getpid(), number)
         if what != "remove" and self._is_time("fail", point):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _is_time(self, fault: str, point: str) -> bool:
         when = self._fault.get(fault)
-        return kind_of(point) not in when if isinstance(when, list) else self._count == when
+        now = kind_of(point) not in when if isinstance(when, list) else self._count == when
+        if now:  # once
+            self._fault = {}
+        return now
 
 
 def _watch(points: _Points) -> None:
@@ -354,22 +365,24 @@ def _watch(points: _Points) -> None:
     safetensors.torch.save_file = save_file
 
 
-def _set_clock(seconds: float) -> None:
-    """Another time of day; how long things take is not touched."""
+def _set_clock(forward: float, pace: float) -> None:
+    """Another time of day, which may pass backwards; how long things take is not touched."""
     import datetime as of_day
 
     import ercbench.runner
 
-    now = time.time
-    time.time = lambda: now() + seconds
-    shift = of_day.timedelta(seconds=seconds)
+    real, begun = time.time, time.time()
 
-    class Shifted(of_day.datetime):
+    def shown() -> float:
+        return begun + forward + pace * (real() - begun)
+
+    class Shown(of_day.datetime):
         @classmethod
         def now(cls, tz: of_day.tzinfo | None = None) -> Any:
-            return of_day.datetime.fromtimestamp(now(), tz) + shift
+            return of_day.datetime.fromtimestamp(shown(), tz)
 
-    ercbench.runner.datetime = Shifted  # type: ignore[attr-defined]
+    time.time = shown
+    ercbench.runner.datetime = Shown  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
