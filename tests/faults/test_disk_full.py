@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_runs import Ended, Forks, strays, the_record, told
+from faulty_runs import MANY, Ended, Forks, strays, the_record, told
 
 from ercbench.resume import Unfinished
 from ercbench.tensors import read_tensors
@@ -41,6 +41,7 @@ def test_no_room_at_any_kind_of_write(forks: Forks, undisturbed: dict[str, Any],
     while (ended := forks.run(tmp_path, fail=passed)).returncode:
         passed.append(failed(ended))
         refused(ended, tmp_path)
+        assert len(passed) < MANY
     assert told(tmp_path) == undisturbed
     files = ("last-N", "best-N", "sealed-N", "state", "model.safetensors", "predictions", "sealed.csv", "seed-0.json")
     assert [file for file in files if not any(file in kind and kind.startswith("rename") for kind in passed)] == []
@@ -61,6 +62,7 @@ def test_a_file_system_that_is_full(file_systems: Forks, undisturbed: dict[str, 
         while (ended := forks.run(results)).returncode:
             refused(ended, forks.copy(results, tmp_path / f"seen-{size}"))
             size = size * 3 // 2
+            assert size < 100 * 1024
             forks.remount(tmp_path / "small", f"size={size}k")
         assert told(forks.copy(results, tmp_path / "seen")) == undisturbed
     assert size > 64

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from faulty_runs import Forks, strays, the_record, told
+from faulty_runs import MANY, Forks, strays, the_record, told
 
 
 def test_killed_at_every_kind_of_write(forks: Forks, undisturbed: dict[str, Any], tmp_path: Path) -> None:
@@ -20,7 +20,9 @@ def test_killed_at_every_kind_of_write(forks: Forks, undisturbed: dict[str, Any]
     """
     passed: list[str] = []
     while (ended := forks.run(tmp_path, kill=passed)).returncode == -signal.SIGKILL:
+        assert ended.kinds[-1] not in passed
         passed.append(ended.kinds[-1])
+        assert len(passed) < MANY
     assert ended.returncode == 0, ended.stderr
     assert told(tmp_path) == undisturbed
     assert strays(tmp_path) == []

@@ -28,6 +28,8 @@ PATIENCE = 120.0
 """Seconds after which a child is taken to hang."""
 SAMPLE = ("eacl", "--dataset", "meld-sample", "--track", "mini", "--limit", "2", "--device", "cpu")
 EPOCHS = 3
+MANY = 100
+"""Kinds of points, far more than a run has."""
 
 
 def _text(file: Path) -> str:
@@ -73,7 +75,7 @@ def told(results: Path) -> dict[str, Any]:
 
 def _without_times(record: dict[str, Any]) -> dict[str, Any]:
     for key in ("seconds", "started", "sha256"):
-        del record[key]
+        record.pop(key, None)
     del record["training"]["resumed_after_epochs"]
     for epoch in record["training"]["epochs"]:
         del epoch["seconds"], epoch["utterances_per_second"]
