@@ -29,10 +29,11 @@ WIDTH = 100
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 def main(check: bool) -> None:
     """Write docs/reference/*.md from the code."""
-    import calibration  # these five lie beside this file, which is run as a script
+    import calibration  # these six lie beside this file, which is run as a script
     import interface
     import methods
     import performance
+    import reliability
     import results
 
     pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
@@ -41,6 +42,7 @@ def main(check: bool) -> None:
     pages["../explanation/versions.md"] = explained("versions", {"hooks": f"\n{interface.since()}\n"})
     pages["../explanation/performance.md"] = explained("performance", performance.contents(ROOT, _latest()))
     pages["../explanation/statistics.md"] = explained("statistics", {"calibration": calibration.tables(_latest())})
+    pages["../explanation/reliability.md"] = explained("reliability", {"faults": reliability.figures(_latest())})
     pages["../explanation/results-mini.md"] = explained("results-mini", results.contents(ROOT))
     pages["../../README.md"] = filled(ROOT / "README.md", {"leaderboard": first_rows()})
     records = [found for _, found in read_records(ROOT / "leaderboards")]

@@ -36,7 +36,8 @@ def contents(root: Path, latest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _figures(latest: Mapping[str, Any]) -> str:
-    figures = {key: value for key, value in latest.items() if key != "machines" and key.split(".")[0] != "calibration"}
+    elsewhere = ("machines", "calibration", "faults")  # on pages of their own
+    figures = {key: value for key, value in latest.items() if key.split(".")[0] not in elsewhere}
     steps = [
         [title, *(_number(figures.pop(key.format(dataset), None)) for dataset in ("meld", "iemocap"))]
         for key, title in FIGURES.items()
@@ -45,7 +46,7 @@ def _figures(latest: Mapping[str, Any]) -> str:
     machines = [
         [part, m["date"], m["processor"], m["torch"], f"`{m['command']}`"]
         for part, m in latest["machines"].items()
-        if part != "calibration"
+        if part not in elsewhere
     ]
     tables = (
         tabulate(steps, ["", "MELD", "IEMOCAP"], tablefmt="github", disable_numparse=True),

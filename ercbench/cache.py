@@ -2,21 +2,26 @@
 
 The folder is the user's cache folder, or ``ERCBENCH_CACHE``. Beyond its limit (``ERCBENCH_CACHE_LIMIT``, in MiB, 2048
 by default) the entries that were not used for longest are removed. Nothing in it is needed: a folder that cannot be
-written to, or an entry that is damaged, costs time and no more.
+written to, or an entry that is damaged, costs time and no more. The first is said, once.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ercbench.errors import UsageError
+from ercbench.whole_files import TEMPORARY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 LIMIT = 2048
 """MiB."""
 ENDING = ".safetensors"
+STRAY = 3600.0
+"""Seconds after which a temporary file is one that a killed process left; no entry takes that long to write."""
+log = logging.getLogger("ercbench")
 
 
 @dataclass(frozen=True)
@@ -114,16 +122,24 @@ class Cache:
         folder = self.folder / kind
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(file.name, folder / _file_name(name, content))
+            with ExitStack() as undo:
+                with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=TEMPORARY, delete=False) as file:
+                    undo.callback(Path(file.name).unlink, missing_ok=True)
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(file.name, folder / _file_name(name, content))
+                undo.pop_all()
             self._make_room()
-        except OSError:
-            return
+        except OSError as error:
+            _tell(self.folder, error.strerror or str(error))
 
     def _make_room(self) -> None:
+        """Remove what killed processes left, then the longest unused entries beyond the limit."""
+        for stray in self.folder.glob(f"*/.*{TEMPORARY}"):
+            with suppress(FileNotFoundError):  # another process removed it
+                if abs(time.time() - stray.stat().st_mtime) > STRAY:
+                    stray.unlink()
         entries = self.entries()
         size = sum(entry.size for entry in entries)
         for entry in entries:
@@ -131,6 +147,12 @@ class Cache:
                 return
             entry.path.unlink(missing_ok=True)
             size -= entry.size
+
+
+@functools.cache
+def _tell(folder: Path, reason: str) -> None:
+    """Say that nothing can be kept; once, for it costs time and no more."""
+    log.warning("The cache %s cannot be written: %s. The run goes on without it.", folder, reason)
 
 
 def _file_name(name: str, content: bytes) -> str:

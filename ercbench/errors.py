@@ -13,9 +13,11 @@
     +-- TrainingError             6   training cannot go on (a loss that is not finite, for instance)
     +-- RecordError               7   a record, a predictions file or a board is broken, out of date or not what it says
     +-- FetchError                8   data files cannot be downloaded, or what arrives is not what it should be
+    +-- WriteError                9   a file cannot be written: the disk is full, or the folder may not be written to
     +-- Problems                  the exit code of the first of several errors reported together
     +-- RunsFailed                the exit code of the first of several cells that failed; the others are done
 
+A run that is stopped ends with 130 after Ctrl-C and with 143 after SIGTERM; the same command goes on.
 ``ercbench verify`` ends with 7 where something is wrong, and with 3 where only the data are missing to tell.
 A message says what is wrong, with which object and value ("Got ..."), and what to do.
 """
@@ -109,6 +111,23 @@ class FetchError(ErcbenchError):
     """Data files cannot be downloaded, or what arrives is not what it should be."""
 
     exit_code = 8
+
+
+class WriteError(ErcbenchError):
+    """A file cannot be written. Nothing half-written has its name, and what was finished before is kept.
+
+    Attributes:
+        reason: what the system says, such as ``No space left on device``.
+    """
+
+    exit_code = 9
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"{path} cannot be written. Got: {reason}. What was finished before is kept. Make room, or see that the "
+            "folder may be written to, and start the same command again."
+        )
 
 
 class Problems(ErcbenchError):

@@ -124,7 +124,7 @@ def recorded_predictions(path: Path, record: RunRecord, labels: LabelSet) -> Pre
     if keys != labels.keys:
         raise RecordError(
             f"{file}: the columns are not the labels of {record.dataset.name}. Got {', '.join(keys)}; they are "
-            f"{', '.join(labels.keys)}. Run the record's command again."
+            f"{', '.join(labels.keys)}. Run the record's command again with --force."
         )
     return predictions
 
@@ -152,6 +152,16 @@ def sibling(path: Path, name: str) -> str:
     return name
 
 
+def check_beside(path: Path, record: RunRecord) -> None:
+    """Compare every file beside a record with the sha256 that the record gives.
+
+    Raises:
+        RecordError: one cannot be read, or differs.
+    """
+    for file in filter(None, (record.predictions, record.training.sealed)):
+        check_sha256(path.parent / sibling(path, file.file), file.sha256)
+
+
 def check_sha256(file: Path, wanted: str) -> None:
     """Compare a file's content with the sha256 of the record.
 
@@ -161,9 +171,9 @@ def check_sha256(file: Path, wanted: str) -> None:
     try:
         got = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
-        raise RecordError(f"{file}: cannot be read: {error}. Run the record's command again.") from error
+        raise RecordError(f"{file}: cannot be read: {error}. Run the record's command again with --force.") from error
     if got != wanted:
         raise RecordError(
             f"{file} was changed after it was written: its sha256 should be {wanted}. Got {got}. "
-            "Bring the original back, or run the record's command again."
+            "Bring the original back, or run the record's command again with --force."
         )

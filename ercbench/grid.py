@@ -15,6 +15,7 @@ from ercbench.cells import FAILURES
 from ercbench.config import Config, resolve
 from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
 from ercbench.failures import Failure, read_failure
+from ercbench.gold import check_beside
 from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
 from ercbench.records import RunRecord, read_record
@@ -248,13 +249,14 @@ def finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Run
 
     Raises:
         UsageError: a record of other settings or other data lies in its place.
-        RecordError: the record there cannot be read.
+        RecordError: the record there cannot be read, or a file beside it is not as it was written.
     """
     config = prepared.config
     path = prepared.cell(seed).record(request.results)
     if request.force or not path.exists():
         return None
     record = read_record(path)
+    check_beside(path, record)
     differing = config.differences(record.config)
     if record.dataset.fingerprint != prepared.corpus.fingerprint:
         differing.append("dataset.fingerprint")

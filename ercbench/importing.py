@@ -15,7 +15,7 @@ from pathlib import Path
 from ercbench.catalog import load_target
 from ercbench.data import check_files, statistics
 from ercbench.data_files import data_folder, file_names, old_copies
-from ercbench.errors import DataError, PluginError, UsageError
+from ercbench.errors import DataError, PluginError, UsageError, WriteError
 from ercbench.reading import Imported, Problem
 from ercbench.specs import DatasetSpec, SplitFile
 from ercbench.types import SPLITS, Split
@@ -78,10 +78,10 @@ def import_data(spec: DatasetSpec, path: Path, data_dir: Path | None = None, for
         raise UsageError(f"There is no such file or folder. Got {str(path)!r}. Name the folder with the data.")
     try:
         return _import(spec, path.resolve(), data_folder(spec, data_dir), force)
+    except WriteError as error:
+        raise DataError(f"{error} Then import again; what was written is whole.") from error
     except OSError as error:
-        raise DataError(
-            f"{error.filename or path}: {error.strerror}. Mend that and import again; what was written is whole."
-        ) from error
+        raise DataError(f"{error.filename or path}: {error.strerror}. Mend that and import again.") from error
 
 
 def _import(spec: DatasetSpec, path: Path, folder: Path, force: bool) -> ImportReport:

@@ -86,7 +86,7 @@ def leak_tax(path: Path, record: RunRecord, gold: Gold) -> dict[str, LeakTax]:
     if columns.keys() != dev.keys():
         raise RecordError(
             f"{file}: the columns are not the epochs and states of the record. Got {', '.join(columns)}; the record "
-            f"has {', '.join(dev)}. Run the record's command again."
+            f"has {', '.join(dev)}. Run the record's command again with --force."
         )
     options = [Option(name, dev[name], _score(file, uids, columns[name], gold)) for name in columns]
     kinds = {"epochs": "epoch ", "states": "state "}
@@ -103,7 +103,7 @@ def _score(file: Path, uids: Sequence[str], keys: Sequence[str], gold: Gold) -> 
     if unknown := sorted(set(keys) - order.keys()):
         raise RecordError(
             f"{file}: a predicted label is none of the data set's. Got {unknown[0]!r:.80}. "
-            f"Labels: {', '.join(order)}. Run the record's command again."
+            f"Labels: {', '.join(order)}. Run the record's command again with --force."
         )
     scores = np.eye(len(order), dtype=np.float32)[[order[key] for key in keys]]  # (N, C)
     return scoring.weighted_f1(Predictions(tuple(uids), scores), gold.test, gold.labels)

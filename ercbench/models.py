@@ -23,7 +23,7 @@ from ercbench.preparing import build_encoder
 from ercbench.records import RunRecord, read_record
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Prototypes, Representation
-from ercbench.whole_files import write_atomically
+from ercbench.whole_files import write_atomically, writing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,12 +68,16 @@ def keep(
             losses learnt, as it was after the chosen epoch.
         found: test as the model encodes it, in the order of the predictions file, and the label vectors.
         predictions_sha256: of the predictions file, which ties the model to its record.
+
+    Raises:
+        WriteError: there is no room for it, or it may not be written there.
     """
     import torch
 
     folder = model_folder(record)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    with writing(folder):
+        folder.mkdir(parents=True)
     model, candidate, losses = trained
     state = {name: torch.from_numpy(array) for name, array in candidate.tensors().items()}
     test, prototypes = found

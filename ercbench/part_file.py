@@ -88,16 +88,16 @@ class PartFile:
         """Append what arrived, unless there is more than there should be."""
         if self.length + len(chunk) > self._limit:
             raise self._too_long("more")
-        try:
+        with self._writing():
             self._file.write(chunk)
             self._file.flush()
-        except OSError as error:
-            raise FetchError(
-                f"{self.name} cannot be written: {error.strerror}. Got {megabytes(self.length)} of it so far. "
-                "Make room, or choose another folder with --data-dir."
-            ) from error
         self.length += len(chunk)
         self._watcher.progress(self.name, self.length, self._total)
+
+    def sync(self) -> None:
+        """See that what arrived is on the disk."""
+        with self._writing():
+            os.fsync(self._file.fileno())
 
     def flush(self) -> None:
         """Nothing to do: `write` has."""
@@ -117,6 +117,17 @@ class PartFile:
     def broke_off(self) -> bool:
         """Whether the body ended too early, and nothing in the response tells that it is not its end."""
         return not self._told_end and self._size is not None and self.length < self._size
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What the system says of a write that fails -> an error that says what to do."""
+        try:
+            yield
+        except OSError as error:
+            raise FetchError(
+                f"{self.name} cannot be written: {error.strerror}. Got {megabytes(self.length)} of it so far. "
+                "Make room, or choose another folder with --data-dir."
+            ) from error
 
     def _too_long(self, got: str) -> FetchError:
         self.restart()
@@ -138,7 +149,7 @@ def opened(path: Path, size: int | None, watcher: Watcher) -> Iterator[PartFile]
     try:
         with file:
             yield part
-            os.fsync(file.fileno())
+            part.sync()
     finally:
         if not part.length:
             path.unlink(missing_ok=True)

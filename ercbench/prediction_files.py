@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ercbench.errors import RecordError
+from ercbench.record_file import AGAIN
 from ercbench.types import Predictions
 
 
@@ -56,7 +57,7 @@ def read_sealed(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]
             raise ValueError("the header must be uid and names of its own for every column")
         return uids, dict(zip(header[1:], columns, strict=True))
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise RecordError(f"{path}: cannot read what was sealed: {error}. Run the record's command again.") from error
+        raise RecordError(f"{path}: cannot read what was sealed: {error}. {AGAIN}") from error
 
 
 def read_predictions(path: Path) -> tuple[tuple[str, ...], Predictions]:
@@ -72,5 +73,5 @@ def read_predictions(path: Path) -> tuple[tuple[str, ...], Predictions]:
         if header[0] != "uid" or scores.shape != (len(rows), len(header) - 1) or not np.isfinite(scores).all():
             raise ValueError("not a table of finite scores")
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise RecordError(f"{path}: cannot read predictions: {error}. Run the record's command again.") from error
+        raise RecordError(f"{path}: cannot read predictions: {error}. {AGAIN}") from error
     return tuple(header[1:]), Predictions(tuple(row[0] for row in rows), scores)

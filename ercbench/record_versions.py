@@ -7,7 +7,8 @@ from typing import Any
 
 SCHEMA_VERSION = 5
 """2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors.
-4: what a curriculum chose for an epoch; a context of all turns. 5: utterances encoded at once; several processes."""
+4: what a curriculum chose for an epoch; a context of all turns. 5: utterances encoded at once; several processes; the
+file carries its own checksum."""
 
 
 def readable(version: object) -> bool:
@@ -41,7 +42,7 @@ def _from_3(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_4(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 4 -> 5. Earlier runs encoded all that go together at once, on one process."""
+    """Version 4 -> 5. Earlier runs encoded all that go together at once, on one process, and carry no checksum."""
     return {**data, "schema_version": 5}
 
 

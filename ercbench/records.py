@@ -6,18 +6,17 @@ Files are written to a temporary file, synced and renamed, so that a file that e
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
-from pydantic_core import from_json
 
 from ercbench.errors import RecordError, UsageError
+from ercbench.record_file import AGAIN, read_values, text_of
 from ercbench.record_versions import READABLE, SCHEMA_VERSION, readable, upgraded
 from ercbench.types import ContextProtocol
-from ercbench.whole_files import write_atomically
+from ercbench.whole_files import remove_strays, write_atomically
 from ercbench.window import Window
 
 WITHOUT_EFFECT = frozenset({"selection.seal_test"})
@@ -298,39 +297,41 @@ def record_path(
 def write_record(path: Path, record: RunRecord, predictions_text: str, sealed_text: str | None = None) -> None:
     """RunRecord -> files: the predictions first, so that a record never names a file that is not there.
 
+    What killed processes left of an earlier try is removed; no other process may be writing the same record.
+
+    Raises:
+        WriteError: there is no room, or it may not be written there.
+
     Before: scoring.py. After: leaderboard/.
     """
+    beside = {record.predictions.file: predictions_text, path.name: text_of(record.model_dump(mode="json"))}
     if record.training.sealed and sealed_text is not None:
-        write_atomically(path.parent / record.training.sealed.file, sealed_text)
-    write_atomically(path.parent / record.predictions.file, predictions_text)
-    write_atomically(path, json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+        beside = {record.training.sealed.file: sealed_text, **beside}
+    for name, text in beside.items():
+        remove_strays(path.parent / name)
+        write_atomically(path.parent / name, text)
 
 
 def read_record(path: Path) -> RunRecord:
     """A JSON file -> RunRecord; one of an earlier schema version is brought up to date in memory.
 
     Raises:
-        RecordError: unreadable, of a newer schema, or with a field that is not acceptable.
+        RecordError: unreadable, changed since, of a newer schema, or with a field that is not acceptable.
     """
-    try:
-        data = from_json(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: cannot read the record: {error}. Run its command again.") from error
-    version = data.get("schema_version") if isinstance(data, Mapping) else None
+    values = read_values(path)
+    version = values.get("schema_version")
     if not readable(version):
         raise RecordError(
             f"{path}: unknown schema version. Got {version!r}, this ercbench reads {', '.join(map(str, READABLE))}. "
-            "Update ercbench, or run the record's command again."
+            "Update ercbench, or run its command again with --force."
         )
     try:
-        return RunRecord.model_validate(upgraded(data))
+        return RunRecord.model_validate(upgraded(values))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise RecordError(
-            f"{path}: field {field} is not acceptable: {first['msg']}. Got {first['input']!r:.80}. "
-            "Run the record's command again."
-        ) from error
+        what = f"{path}: field {field} is not acceptable: {first['msg']}. Got {first['input']!r:.80}. {AGAIN}"
+        raise RecordError(what) from error
 
 
 def read_records(results: Path) -> Iterator[tuple[Path, RunRecord]]:

@@ -1,31 +1,32 @@
 """What an unfinished run keeps on disk, so that a kill loses at most the running epoch.
 
-Per run one folder: weights and optimizer state after the last finished epoch, the weights of the best epoch, and a
-small JSON file that names both with their sha256. Each file is written to a temporary file, synced and renamed, the
-JSON file last: whatever it names is whole.
+Per run one folder: weights and optimizer state after the last finished epoch, the weights of the best epoch, what was
+sealed after each, and a small JSON file that names them all with their sha256. Each file is written to a temporary
+file, synced and renamed, the JSON file last: whatever it names is whole. Where it is not, because a disk or a person
+changed it, that is said, and the run starts afresh.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from ercbench.errors import Busy
+from ercbench.errors import Busy, RecordError
 from ercbench.ranks import Ranks
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Epoch
-from ercbench.whole_files import sha256_of, write_atomically
+from ercbench.whole_files import sha256_of, write_atomically, writing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-STATE = "state.json"
+STATE, SEALED = "state.json", "sealed-"
 
 
 @dataclass(frozen=True)
@@ -43,35 +44,62 @@ class Unfinished:
     Of the processes that share a run, all read it, and the main one alone writes and locks.
     """
 
-    def __init__(self, folder: Path, ranks: Ranks | None = None) -> None:
-        self.folder = folder
-        self._ranks = ranks or Ranks()
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None, ranks: Ranks | None = None) -> None:
+        """Name the folder.
+
+        Args:
+            folder: of this run alone.
+            say: told, in a sentence, where something in it is damaged.
+            ranks: the processes that share the run; None for this one alone.
+
+        Raises:
+            WriteError: the folder that holds it cannot be made.
+        """
+        self.folder, self._say, self._ranks = folder, say, ranks or Ranks()
         self._resumed_after: tuple[int, ...] = ()
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder.with_suffix(".lock"))
 
     def __enter__(self) -> Unfinished:
-        if not self._ranks.main:
-            return self
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
+        busy = self._ranks.main and not self._locked()
+        if self._ranks.any(busy):
             raise Busy(
                 "Another process is at this very run. Wait for it, or end it; then start the same command again."
-            ) from error
+            )
         return self
+
+    def _locked(self) -> bool:
+        """Whether the lock could be had."""
+        with writing(Path(self._lock.lock_file)):
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                return False
+        return True
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
     def load(self) -> Saved | None:
-        """What was saved, or None where there is nothing, or nothing whole."""
-        state = self._state(verify=True)
-        if state is None:
+        """What was saved, or None where there is nothing, or nothing whole; then what there is, is removed."""
+        found = self._cleared() if self._ranks.main else None
+        self._ranks.wait()
+        found = found if self._ranks.main else self._verified()
+        if found is None:
             return None
-        epochs = tuple(Epoch(**epoch) for epoch in state["epochs"])
-        self._resumed_after = (*state["resumed_after"], len(epochs))
-        return Saved(epochs, self._resumed_after, self._read(state["files"]["last"]["name"]))
+        self._resumed_after = (*found["resumed_after"], len(found["epochs"]))
+        epochs = tuple(Epoch(**epoch) for epoch in found["epochs"])
+        return Saved(epochs, self._resumed_after, self._read(found["files"]["last"]["name"]))
+
+    def _cleared(self) -> dict[str, Any] | None:
+        """What is whole; all else in the folder is removed."""
+        found = self._verified()
+        if found is None:
+            self.remove()
+        else:
+            self._remove_others(found)
+        return found
 
     def save(self, epochs: Sequence[Epoch], last: Mapping[str, Tensor], best: Mapping[str, Tensor] | None) -> None:
         """Keep the state after an epoch.
@@ -83,25 +111,37 @@ class Unfinished:
         """
         if not self._ranks.main:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = self._state(verify=False)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        state = self._state()
         files = {"last": self._write(f"last-{len(epochs)}.safetensors", last)}
         if best is not None:
             files["best"] = self._write(f"best-{len(epochs)}.safetensors", best)
         elif state is not None:
             files["best"] = state["files"]["best"]
+        for sealed in map(self._sealed, range(1, len(epochs) + 1)):
+            if sealed.exists():
+                files[sealed.stem] = {"name": sealed.name, "sha256": sha256_of_file(sealed)}
         content = {"epochs": [asdict(epoch) for epoch in epochs], "resumed_after": self._resumed_after, "files": files}
         text = json.dumps(content)
         write_atomically(self.folder / STATE, json.dumps({"content": text, "sha256": sha256_of(text)}))
-        for file in self.folder.glob("*.safetensors*"):
-            if file.name not in {entry["name"] for entry in files.values()}:
-                file.unlink()
+        self._remove_others(content)
 
     def best(self) -> Mapping[str, Tensor]:
-        """The weights of the best epoch, when the main process has written them."""
+        """The weights of the best epoch, when the main process has written them.
+
+        Raises:
+            RecordError: they were damaged since they were saved.
+        """
         self._ranks.wait()
-        state = self._state(verify=False)
-        assert state is not None
+        state = self._state()
+        damaged = STATE if state is None else self._damaged(state, "best")
+        if state is None or damaged:
+            raise RecordError(
+                f"The weights of the best epoch were damaged while the run went on, and are not used. Got "
+                f"{self.folder / str(damaged)}, which is not what was written. Start the same command again: it starts "
+                "this run afresh."
+            )
         return self._read(state["files"]["best"]["name"])
 
     def seal(self, epoch: int, labels: Sequence[str]) -> None:
@@ -121,18 +161,38 @@ class Unfinished:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _sealed(self, epoch: int) -> Path:
-        return self.folder / f"sealed-{epoch}.json"
+        return self.folder / f"{SEALED}{epoch}.json"
 
-    def _state(self, verify: bool) -> dict[str, Any] | None:
+    def _state(self) -> dict[str, Any] | None:
+        """The content of the JSON file, None where it is missing or not what was written."""
         text = _content(self.folder / STATE)
-        if text is None:
-            return None
-        state: dict[str, Any] = json.loads(text)
-        if verify and any(
-            sha256_of_file(self.folder / file["name"]) != file["sha256"] for file in state["files"].values()
-        ):
-            return None
+        state: dict[str, Any] | None = None if text is None else json.loads(text)
         return state
+
+    def _verified(self) -> dict[str, Any] | None:
+        """The content of the JSON file where every file that it names is whole; what is damaged is told."""
+        state = self._state()
+        damaged = STATE if state is None else self._damaged(state, *state["files"])
+        if damaged is None:
+            return state
+        if (self.folder / STATE).exists():
+            self._say(
+                f"What was kept of this run is damaged and is not used: {self.folder / damaged} is not what was "
+                "written. The run starts afresh."
+            )
+        return None
+
+    def _damaged(self, state: Mapping[str, Any], *which: str) -> str | None:
+        """The name of the first file that is not as the JSON file has it."""
+        files = [state["files"][one] for one in which]
+        return next((f["name"] for f in files if sha256_of_file(self.folder / f["name"]) != f["sha256"]), None)
+
+    def _remove_others(self, state: Mapping[str, Any]) -> None:
+        """Remove weights of earlier epochs, and what killed processes left."""
+        named = {STATE, *(file["name"] for file in state["files"].values())}
+        for file in self.folder.iterdir():
+            if file.name not in named and not file.name.startswith(SEALED):
+                file.unlink()
 
     def _read(self, name: str) -> Mapping[str, Tensor]:
         return read_tensors(self.folder / name)

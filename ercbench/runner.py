@@ -61,7 +61,8 @@ def run(
     config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
     path = cell_path(config, seed, results)
-    with Unfinished(unfinished_folder(prepared, seed, results), device.ranks) as unfinished:
+    folder = unfinished_folder(prepared, seed, results)
+    with Unfinished(folder, reporter.say, device.ranks) as unfinished:
         cell = Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
             trained = cell.train()

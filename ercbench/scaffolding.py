@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 from ercbench import __version__
 from ercbench.catalog import KINDS, load_catalog
-from ercbench.errors import UsageError
+from ercbench.errors import UsageError, WriteError
 from ercbench.hookspecs import API_LEVEL
 from ercbench.whole_files import write_atomically
 
@@ -68,8 +68,8 @@ def new_plugin(name: str, kind: Kind, folder: Path | None = None) -> Written:
     try:
         for path, text in texts.items():
             write_atomically(target / path, text)
-    except OSError as error:
-        raise UsageError(f"Cannot write to {target}: {error.strerror}. Name another folder with --to.") from error
+    except WriteError as error:
+        raise UsageError(f"Cannot write to {target}: {error.reason}. Name another folder with --to.") from error
     return Written(target, tuple(texts), _commands(names, kind, target))
 
 

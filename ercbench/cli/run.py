@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ercbench.cli.options import INTERRUPTED, NO_MODEL, request_of, run_options
+from ercbench.cli.options import NO_MODEL, request_of, run_options
+from ercbench.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +55,8 @@ def run(**options: Any) -> None:
         _describe(catalog, prepared, request)
     if options["dry_run"]:
         return
-    try:
+    with stoppable():
         outcome = execute(prepared, request, reporter(quiet))
-    except KeyboardInterrupt:
-        click.echo("Interrupted. The same command goes on after the last finished epoch.", err=True)
-        sys.exit(INTERRUPTED)
     records = [record for _, record in prepared.done] + outcome.records
     if options["as_json"]:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ercbench.cli.options import INTERRUPTED, request_of
+from ercbench.cli.options import request_of
+from ercbench.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from ercbench.catalog import Catalog
@@ -55,11 +55,8 @@ def carry_out(
         _describe(catalog, planned, impossible)
     if options["dry_run"]:
         return None
-    try:
+    with stoppable():
         return run_variants(planned, reporter(_silent(options)))
-    except KeyboardInterrupt:
-        click.echo("Interrupted. The same command goes on after the last finished epoch.", err=True)
-        sys.exit(INTERRUPTED)
 
 
 def finish(options: dict[str, Any], title: str, content: object, blocks: Sequence[Block]) -> None:

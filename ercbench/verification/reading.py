@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
+from ercbench.record_file import without_checksum
 from ercbench.record_versions import READABLE, readable, upgraded
 from ercbench.records import RunRecord
 from ercbench.verification.findings import AGAIN, Finding, fault
@@ -44,8 +45,11 @@ def read_subject(results: Path, file: str) -> tuple[Subject | None, list[Finding
         known = ", ".join(map(str, READABLE))
         fix = "Update ercbench, or run the record's command again."
         return None, [fault(file, "schema_version", f"This ercbench reads {known}.", fix, version)]
+    values, damage = without_checksum(data)
+    if damage:
+        return None, [fault(file, "sha256", f"The record was changed after it was written: {damage}.", AGAIN)]
     try:
-        return Subject(results, file, RunRecord.model_validate(upgraded(data)), version), []
+        return Subject(results, file, RunRecord.model_validate(upgraded(values)), version), []
     except ValidationError as error:
         return None, not_acceptable(file, error)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +106,54 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     for _ in range(2):
         Cache(blocked / "cache").arrays("vectors", {}, compute)
     assert compute.calls == 2
+
+
+def test_what_cannot_be_kept_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However many arrays it is, and nothing half-written is left."""
+    (tmp_path / "file").write_text("")
+    for number in range(3):
+        Cache(tmp_path / "file").arrays("vectors", {"n": number}, Counted())
+    [said] = caplog.messages
+    assert said == f"The cache {tmp_path / 'file'} cannot be written: Not a directory. The run goes on without it."
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No temporary file, however often it is tried."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for _ in range(2):
+        Cache(tmp_path).arrays("vectors", {}, Counted())
+    assert list((tmp_path / "vectors").iterdir()) == []
+
+
+@pytest.mark.parametrize("ago", [7200, -7200], ids=["old", "from the future"])
+def test_what_a_killed_process_left_goes(tmp_path: Path, ago: float) -> None:
+    """A temporary file that is not of this hour, by whatever clock; one that may still be written stays."""
+    (tmp_path / "vectors").mkdir()
+    for name in (".left.tmp", ".new.tmp"):
+        (tmp_path / "vectors" / name).write_bytes(b"half of")
+    when = time.time() - ago
+    os.utime(tmp_path / "vectors" / ".left.tmp", (when, when))
+    Cache(tmp_path).arrays("vectors", {}, Counted())
+    assert [path.name for path in (tmp_path / "vectors").glob(".*")] == [".new.tmp"]
+
+
+def test_a_clock_that_was_set_back_changes_no_limit(tmp_path: Path) -> None:
+    """Entries last used in the future are found, and go like any others when there is no room."""
+    cache, size = Cache(tmp_path, limit=1), 2**20 // 4 // 3  # a third of a MiB and its header each
+    for number in range(2):
+        cache.arrays("vectors", {"n": number}, Counted(size))
+    for entry in cache.entries():
+        os.utime(entry.path, (time.time() + 10**6, time.time() + 10**6))
+    unread = Counted(size)
+    cache.arrays("vectors", {"n": 1}, unread)
+    assert unread.calls == 0
+    for number in range(2, 6):
+        cache.arrays("vectors", {"n": number}, Counted(size))
+        assert sum(entry.size for entry in cache.entries()) <= 2**20
 
 
 def test_token_ids_are_those_of_the_tokenizer(

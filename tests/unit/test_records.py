@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ercbench import prediction_files, records, whole_files
-from ercbench.errors import RecordError
+from ercbench.errors import RecordError, WriteError
 from ercbench.records import RunRecord
 from ercbench.types import Predictions
 
@@ -147,10 +148,10 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
     whole_files.write_atomically(path, "old\n")
 
     def fail(*_: object) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, step, fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(WriteError, match=r"board.md cannot be written. Got: no space left"):
         whole_files.write_atomically(path, "new\n")
     assert path.read_text(encoding="utf-8") == "old\n"
     assert list(tmp_path.iterdir()) == [path]
@@ -297,6 +298,39 @@ def test_broken_predictions_are_refused(tmp_path: Path, text: str) -> None:
 # ------------------------------------------------------------------------------------------------- earlier versions
 
 
+def test_a_record_carries_its_own_checksum(tmp_path: Path) -> None:
+    """The file ends with it, another layout of the same values is fine, and any other value is refused."""
+    path = tmp_path / "seed-3.json"
+    record = RunRecord.model_validate(record_data())
+    records.write_record(path, record, "uid\n")
+    text = path.read_text(encoding="utf-8")
+    values = json.loads(text)
+    assert list(values)[-1] == "sha256"
+    assert records.read_record(path) == record
+    path.write_text(json.dumps(dict(sorted(values.items()))), encoding="utf-8")
+    assert records.read_record(path) == record
+    for changed in ({"seed": 4}, {"track": "full"}, {"sha256": None}, {"sha256": "0" * 64}):
+        path.write_text(json.dumps(values | changed), encoding="utf-8")
+        with pytest.raises(RecordError, match=r"changed after it was written.*again with --force"):
+            records.read_record(path)
+
+
+def test_a_record_of_version_4_needs_no_checksum(tmp_path: Path) -> None:
+    """Files of earlier versions carry none, and are read as they are."""
+    record = records.read_record(written(tmp_path, {**record_data(), "schema_version": 4}))
+    assert record.schema_version == records.SCHEMA_VERSION
+
+
+def test_what_a_killed_process_left_of_a_record_goes_with_the_next_try(tmp_path: Path) -> None:
+    """Temporary files of this record and of the files beside it, and no others."""
+    path, record = tmp_path / "seed-3.json", RunRecord.model_validate(record_data())
+    for name in ("seed-3.json", "seed-3.predictions.csv", "seed-30.json"):
+        (tmp_path / f".{name}.abc.tmp").write_text("half of")
+    records.write_record(path, record, "uid\n")
+    names = {".seed-30.json.abc.tmp", "seed-3.json", "seed-3.predictions.csv"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+
+
 def version_1(**changes: Any) -> dict[str, Any]:
     """The record above as schema version 1 had it: no context protocol, no slices, no fingerprints of parts."""
     data = {**record_data(), "schema_version": 1, **changes}
@@ -349,7 +383,9 @@ def test_a_run_of_version_1_still_counts_as_done(tmp_path: Path) -> None:
     values = {key: v for key, v in config.values.items() if key not in ("context.protocol", "context.future")}
     path = records.record_path(tmp_path, "meld", "mini", f"eacl@{config.recipe.version}", 3)
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(version_1(config=values)), encoding="utf-8")
+    beside = {"file": "seed-3.predictions.csv", "sha256": whole_files.sha256_of("uid\n")}
+    path.write_text(json.dumps(version_1(config=values, predictions=beside)), encoding="utf-8")
+    (path.parent / beside["file"]).write_text("uid\n", encoding="utf-8")
     request = Request(["eacl"], ["meld"], "mini", [3], {}, results=tmp_path)
     found = finished(prepared, 3, request)
     assert found is not None

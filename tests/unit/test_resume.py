@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ercbench.errors import UsageError
+from ercbench.errors import RecordError, UsageError, WriteError
 from ercbench.resume import STATE, Unfinished
 from ercbench.types import Epoch
 
@@ -128,6 +128,65 @@ def test_weights_with_a_wrong_bit_are_not_used(tmp_path: Path, name: str, positi
     assert Unfinished(tmp_path / "run").load() is None
 
 
+@pytest.mark.parametrize("name", ["last-2.safetensors", "best-1.safetensors", "sealed-1.json", STATE])
+def test_damage_is_said(tmp_path: Path, name: str) -> None:
+    """In one line that names the file; nothing of the run is kept then."""
+    unfinished = Unfinished(tmp_path / "run")
+    unfinished.seal(1, ["a", "b"])
+    save(tmp_path / "run", [0.2, 0.1])
+    flip(tmp_path / "run" / name, 0.5)
+    said: list[str] = []
+    assert Unfinished(tmp_path / "run", said.append).load() is None
+    [line] = said
+    assert line.startswith(f"What was kept of this run is damaged and is not used: {tmp_path / 'run' / name} is not")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_said_where_there_is_nothing(tmp_path: Path) -> None:
+    """A first start, and one after a kill before the first state was whole."""
+    said: list[str] = []
+    assert Unfinished(tmp_path / "run", said.append).load() is None
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".last-1.safetensors.tmp").write_bytes(b"half of it")
+    assert Unfinished(tmp_path / "run", said.append).load() is None
+    assert said == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_best_weights_that_were_damaged_in_the_meantime_are_not_used(tmp_path: Path) -> None:
+    """While the run went on: it ends with a message, and starts afresh the next time."""
+    unfinished = save(tmp_path / "run", [0.2, 0.1])
+    flip(tmp_path / "run" / "best-1.safetensors", 0.5)
+    with pytest.raises(
+        RecordError, match=r"best-1\.safetensors, which is not what was written\. Start the same command"
+    ):
+        unfinished.best()
+    (tmp_path / "run" / STATE).unlink()
+    with pytest.raises(RecordError, match=r"state\.json, which is not"):
+        unfinished.best()
+
+
+def test_sealed_labels_last_and_leftovers_of_a_kill_go(tmp_path: Path) -> None:
+    """A run that is taken up keeps what was sealed, and nothing temporary, whatever library made it."""
+    unfinished = Unfinished(tmp_path / "run")
+    unfinished.seal(1, ["a", "b"])
+    save(tmp_path / "run", [0.2])
+    for name in (".tmp07sxzC", ".state.json.abc.tmp", "last-7.safetensors"):
+        (tmp_path / "run" / name).write_bytes(b"half of it")
+    again = Unfinished(tmp_path / "run")
+    assert again.load() is not None
+    names = {STATE, "last-1.safetensors", "best-1.safetensors", "sealed-1.json"}
+    assert {file.name for file in (tmp_path / "run").iterdir()} == names
+    assert again.sealed(1) == ["a", "b"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """With the message of what cannot be written."""
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(WriteError, match=r"taken/run cannot be written"):
+        Unfinished(tmp_path / "taken" / "run")
+
+
 @pytest.mark.parametrize("name", ["last-2.safetensors", "best-1.safetensors", STATE])
 @pytest.mark.parametrize("share", [0, 0.5, 0.99])
 def test_a_file_cut_short_is_not_used(tmp_path: Path, name: str, share: float) -> None:
@@ -161,7 +220,7 @@ def test_after_damage_a_run_can_be_saved_again(tmp_path: Path) -> None:
 SECOND = """
 import sys
 from pathlib import Path
-from ercbench.errors import UsageError
+from ercbench.errors import RecordError, UsageError, WriteError
 from ercbench.resume import Unfinished
 try:
     with Unfinished(Path(sys.argv[1])):

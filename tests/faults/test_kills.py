@@ -1,0 +1,64 @@
+"""A run is killed with SIGKILL, again and again, and started again with the same command."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from faulty_runs import MANY, Forks, strays, the_record, told
+
+
+def test_killed_at_every_kind_of_write(forks: Forks, undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    """Killed just before every kind of creation, sync, renaming and removal, one restart after the other.
+
+    The restart after the last kill ends the run: predictions and sealed file are those of the undisturbed run byte by
+    byte, the record but for times and restarts, and no temporary file is left.
+    """
+    passed: list[str] = []
+    while (ended := forks.run(tmp_path, kill=passed)).returncode == -signal.SIGKILL:
+        assert ended.kinds[-1] not in passed
+        passed.append(ended.kinds[-1])
+        assert len(passed) < MANY
+    assert ended.returncode == 0, ended.stderr
+    assert told(tmp_path) == undisturbed
+    assert strays(tmp_path) == []
+    files = ("last-N", "best-N", "sealed-N", "state", "model.safetensors", "predictions", "sealed.csv", "seed-0.json")
+    assert [file for file in files if not any(file in kind and kind.startswith("rename") for kind in passed)] == []
+
+
+def test_killed_at_random_moments(forks: Forks, undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    """Eight kills at random moments, each run started again until it ends: nothing differs from the undisturbed run."""
+    rng, kills, number = random.Random(8), 0, 0
+    begun = time.monotonic()
+    assert forks.run(tmp_path / "timed").returncode == 0
+    whole = time.monotonic() - begun
+    while kills < 8:
+        results, number = tmp_path / str(number), number + 1
+        while True:
+            child = forks.begin(results)
+            time.sleep(rng.uniform(0, whole))
+            child.kill()
+            if (ended := child.wait()).returncode == 0:
+                break
+            assert ended.returncode == -signal.SIGKILL, ended.stderr
+            kills += 1
+        assert told(results) == undisturbed
+        assert strays(results) == []
+
+
+def test_a_record_says_where_it_was_taken_up(forks: Forks, undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    """Killed after the first epoch, and after the second: both restarts are recorded, with the epochs they found."""
+    for epoch in (1, 2):
+        child = forks.begin(tmp_path)
+        child.wait_for(f"epoch {epoch}/3: dev")
+        child.kill()
+        assert child.wait().returncode == -signal.SIGKILL
+    ended = forks.run(tmp_path)
+    assert "Resuming after epoch 2 of 3." in ended.stderr
+    resumed = json.loads(the_record(tmp_path).read_text())["training"]["resumed_after_epochs"]
+    assert resumed == [1, 2]
+    assert told(tmp_path) == undisturbed
