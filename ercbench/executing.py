@@ -5,11 +5,12 @@ Before: grid.py, which says what is to be run. After: leaderboard/, from the rec
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext
 
 from ercbench.cell_runs import Outcome, announce, cells, fail, run_cell, succeed
+from ercbench.failures import read_failure
 from ercbench.grid import Plan, Request, finished
-from ercbench.launching import is_main
+from ercbench.launching import cell_ended, ended_cells, is_main, is_started
 from ercbench.preparing import Prepared
 from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
@@ -24,9 +25,8 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     outcome = Outcome(failures=list(plan.failed))
     if not plan.cells:
         return outcome
-    if not is_main():
-        _follow(plan, request)
-        return outcome
+    if is_started():
+        return _share(plan, request, reporter, outcome)
     with RunLog(plan.results) as events:
         announce(events, plan, SERIAL)
         for prepared, seed in cells(plan):
@@ -43,17 +43,45 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     return outcome
 
 
-def _follow(plan: Plan, request: Request) -> None:
-    """Do a share of every cell, as one of several processes of which the main one tells how the cells end."""
-    for prepared, seed in cells(plan):
-        # Whatever it is, all processes raise it, see `Ranks.agree`.
-        with suppress(Exception):
-            run_cell(plan, request, prepared, seed, Silent())
+def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -> Outcome:
+    """Run cells as one of several processes.
+
+    What one process raises the others need not know, and they would wait for it. So a cell that fails ends all
+    processes, and they are started again for the cells that are left.
+    """
+    ended = ended_cells()
+    left = [(prepared, seed) for prepared, seed in cells(plan) if prepared.identity(seed) not in ended]
+    before = [p.cell(seed).failure(plan.results) for p, seed in cells(plan) if p.identity(seed) in ended]
+    outcome.failures += [failure for path in before if (failure := read_failure(path))]
+    with RunLog(plan.results) if is_main() else nullcontext() as events:
+        write = events.write if events else _nobody
+        if events:
+            announce(events, plan, f"{request.processes} processes")
+        for number, (prepared, seed) in enumerate(left, 1):
+            told = Logged(prepared.cell(seed), write, reporter if events else Silent())
+            told.begin(str(prepared.cell(seed)), prepared.work)
+            try:
+                record = run_cell(plan, request, prepared, seed, told)
+            except Exception as error:
+                fail(plan, prepared, seed, error, told)
+                cell_ended(prepared.identity(seed), again=number < len(left))
+                raise
+            finally:
+                told.end()
+            if events:
+                outcome.records.append(record)
+                succeed(plan, record, told)
+                cell_ended(prepared.identity(seed))
+    return outcome
+
+
+def _nobody(event: str, **fields: object) -> None:
+    """Only the main process of several writes a log."""
 
 
 def _run(plan: Plan, request: Request, prepared: Prepared, seed: int, told: Logged) -> RunRecord:
     """Run one cell, unless another process finished it since the plan was made."""
-    if request.processes == 1 and (found := finished(prepared, seed, request)) and not request.force:
+    if (found := finished(prepared, seed, request)) and not request.force:
         return found[1]
     cell = prepared.cell(seed)
     told.begin(str(cell), prepared.work)

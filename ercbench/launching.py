@@ -30,6 +30,8 @@ FOLDER = "ERCBENCH_PROCESSES_FOLDER"
 """Variable of the environment: the folder in which a process leaves what ended it."""
 STARTED_BY = "ERCBENCH_PROCESSES_PARENT"
 """Variable of the environment: the process that started the others, by its number."""
+MORE = "more"
+"""File in that folder: the processes end because a cell failed, and cells are left."""
 MODULE = "ercbench.cli.rank"
 """What a process runs, with the arguments of the command."""
 AGAIN = "The same command goes on after the last finished epoch."
@@ -60,14 +62,13 @@ def start(arguments: Sequence[str], processes: int) -> None:
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import elastic_launch
 
     _be_quiet()
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="ercbench-processes-") as folder:
         os.environ |= {FOLDER: folder, STARTED_BY: str(os.getpid()), "OMP_NUM_THREADS": _threads(processes)}
         try:
-            elastic_launch(_settings(processes, Path(folder)), sys.executable)("-P", "-m", MODULE, *arguments)
+            _launch(arguments, processes, Path(folder))
         except ChildFailedError as error:
             first = error.get_first_failure()[1].exitcode
             if -first in ENDING:
@@ -78,6 +79,40 @@ def start(arguments: Sequence[str], processes: int) -> None:
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def _launch(arguments: Sequence[str], processes: int, folder: Path) -> None:
+    """Start the processes, and start them again where a cell failed and others are left.
+
+    Raises:
+        ChildFailedError: a process failed, and nothing is left to be done.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import elastic_launch
+
+    while True:
+        try:
+            elastic_launch(_settings(processes, folder), sys.executable)("-P", "-m", MODULE, *arguments)
+            return
+        except ChildFailedError:
+            if not (folder / MORE).exists():
+                raise
+            for path in (folder / MORE, *folder.glob("failure-*.json")):
+                path.unlink()
+
+
+def ended_cells() -> frozenset[str]:
+    """The cells that are done or failed since the command began, by identity."""
+    folder = os.environ.get(FOLDER)
+    return frozenset(path.stem for path in Path(folder).glob("*.ended")) if folder else frozenset()
+
+
+def cell_ended(identity: str, again: bool = False) -> None:
+    """Note that a cell is done or failed; with `again` the processes end here, and are to be started for others."""
+    folder = Path(os.environ[FOLDER])
+    (folder / f"{identity}.ended").touch()
+    if again:
+        (folder / MORE).touch()
 
 
 def _end(by: signal.Signals) -> NoReturn:
