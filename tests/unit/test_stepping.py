@@ -138,6 +138,24 @@ def test_in_float32_too(small: Callable[..., Prepared], tmp_path: Path) -> None:
     assert_close((*whole[:2], {}), (*pieces[:2], {}))
 
 
+def test_under_mixed_precision_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bf16 what losses see is the same; gradients, float32 themselves, differ by what bf16 rounds."""
+    monkeypatch.setattr("ercbench.devices._cpu_has_bf16", lambda: True)
+    found = []
+    for chunk in (None, 5):
+        toy = Toy(rate=0)
+        device = Device("cpu", "bf16", chunk)
+        made = Stepper(toy.train(), Objective({"remembers": (1.0, Remembers())}), device)
+        found.append((gradients(made), {vectors.dtype for _, vectors, _ in toy.made}, made.objective.state_dict()))
+    (whole, kinds, memory), (pieces, kinds_of_pieces, memory_of_pieces) = found
+    assert kinds == kinds_of_pieces == {torch.bfloat16}
+    assert_same(memory, memory_of_pieces)
+    assert whole.keys() == pieces.keys()
+    for name, gradient in whole.items():
+        assert gradient.dtype == torch.float32
+        torch.testing.assert_close(gradient, pieces[name], atol=2e-2 * float(gradient.abs().max()), rtol=0)
+
+
 # ------------------------------------------------------------------------------------------------- dropout and memory
 
 N = 12
