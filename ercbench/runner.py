@@ -60,6 +60,7 @@ def run(
     config, labels = prepared.config, prepared.corpus.labels
     started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
     path = cell_path(config, seed, results)
+    device.ranks.check_same(str(path))
     with Unfinished(unfinished_folder(prepared, seed, results), device.ranks) as unfinished:
         cell = Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):
