@@ -13,6 +13,7 @@ MACHINES = "machines"
 """Key of what each part was measured on; every other key is a figure."""
 PARTS = (
     "train_step",
+    "chunk",
     "epoch",
     "loss",
     "predict",
@@ -24,12 +25,14 @@ PARTS = (
     "boards",
     "faults",
 )
+BY_NAME = ("chunk",)
+"""Parts that are measured when they are named; their figures are printed and not kept."""
 WITHOUT_DATA = {"calibration", "boards", "faults"}
 """Parts that make their data up."""
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, *BY_NAME]))
 @click.option("--data-dir", type=click.Path(path_type=Path, exists=True), envvar="ERCBENCH_DATA",
               help="Folder of the real data sets.  [default: $ERCBENCH_DATA]")  # fmt: skip
 @click.option("--quick", is_flag=True, help="A few steps of each, to see that it runs; nothing is written.")
@@ -53,7 +56,7 @@ def main(parts: tuple[str, ...], data_dir: Path | None, quick: bool) -> None:
         figures = import_module(f"benchmarks.parts.{name}").measure(Options(data_dir, quick))
         for key, value in figures.items():
             click.echo(f"  {key}: {'not measured' if value is None else f'{value:.4g}'}")
-        if not quick:
+        if not quick and name in PARTS:
             _merge(name, figures, description())
 
 

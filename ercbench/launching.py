@@ -35,7 +35,7 @@ MORE = "more"
 MODULE = "ercbench.cli.rank"
 """What a process runs, with the arguments of the command."""
 AGAIN = "The same command goes on after the last finished epoch."
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 """Signals that somebody sends who wants a run to end; batch systems send them to every process of it."""
 SLOW = 10
 """Seconds after a failure in which another process that is killed is its reason; later the launcher has done it."""

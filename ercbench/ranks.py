@@ -104,6 +104,23 @@ class Ranks:
         """Until all processes are here."""
         self.least(0)  # a barrier of nccl wants to know the device; any collective is one
 
+    def check_same(self, run: str) -> None:
+        """See that every process is at the same run.
+
+        Raises:
+            TrainingError: one is at another.
+        """
+        if self.alone:
+            return
+        import torch
+
+        mine = torch.tensor([_digest(run.encode())], device=self._device)
+        if self.any(not torch.equal(mine, self.take(mine))):
+            raise TrainingError(
+                f"The processes are not at the same run. Got {run} in process {self.rank} of {self.processes}. Another "
+                "command has written records there meanwhile. Start the same command again."
+            )
+
     def check_equal(self, tensors: Mapping[str, Tensor], where: str) -> None:
         """See that every process has the same tensors, bit by bit.
 
@@ -130,5 +147,8 @@ def _checksum(tensor: Tensor) -> int:
     """63 bits that tell one tensor from another."""
     import torch
 
-    content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    return _digest(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+
+
+def _digest(content: bytes) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1

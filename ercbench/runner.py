@@ -62,6 +62,7 @@ def run(
     started, clock = datetime.now(UTC), Clock(prepared.seconds, reporter)
     path = cell_path(config, seed, results)
     folder = unfinished_folder(prepared, seed, results)
+    device.ranks.check_same(str(path))
     with Unfinished(folder, reporter.say, device.ranks) as unfinished:
         cell = Cell(prepared, seed, device, reporter, unfinished)
         with clock("training"):

@@ -126,7 +126,7 @@ class Stepper:
         share = _share(batch, pieces, self.device)
         # A process with one piece keeps its graph: it would take the same memory again.
         found = self._together(lambda: self._encode_share(share, seed, len(share.mine) == 1))
-        whole = self._gather(batch, share, found)
+        whole = self._all_rows(batch, share, found)
         output = self._together(lambda: self._differentiate(whole))
         gradients = self._together(lambda: self._back(share, found, whole, seed))
         if not self.device.ranks.alone:
@@ -144,6 +144,12 @@ class Stepper:
             with self.device.autocast():
                 encoded = self.model(moved)
             return in_float32(encoded)
+
+    def _all_rows(self, batch: Batch, share: _Share, found: Sequence[EncodedBatch]) -> EncodedBatch:
+        """As `_gather`; memory that runs out while processes talk to each other cannot be told to the others."""
+        if self.device.ranks.alone:
+            return self._together(lambda: self._gather(batch, share, found))
+        return self._gather(batch, share, found)
 
     def _gather(self, batch: Batch, share: _Share, found: Sequence[EncodedBatch]) -> EncodedBatch:
         """Pieces -> the whole batch in its order, on which gradients begin.
@@ -210,7 +216,7 @@ class Stepper:
         begin, there = 0, flat[-len(everything) :].tolist()
         for parameter, known in zip(everything, there, strict=True):
             found = flat[begin : begin + parameter.numel()].view_as(parameter).to(parameter.dtype)
-            parameter.grad = found.clone() if known else None
+            parameter.grad = found if known else None
             begin += parameter.numel()
 
     def _parameters(self) -> list[nn.Parameter]:

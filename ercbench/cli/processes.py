@@ -18,9 +18,11 @@ def share_out(request: Request, dry_run: bool) -> None:
         UsageError: there are not as many devices.
         ErcbenchError: whatever ended one of them.
     """
+    if request.processes == 1 or dry_run:
+        return
     from ercbench.launching import is_started, start
 
-    if request.processes == 1 or dry_run or is_started():
+    if is_started():
         return
     from ercbench.devices import choose_device
 

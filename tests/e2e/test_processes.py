@@ -74,7 +74,7 @@ def run(command: Path, folder: Path, *arguments: str, code: int = 0) -> subproce
     """``ercbench run`` in a folder, to its end."""
     found = subprocess.run(
         [command, "run", *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ERCBENCH_PLUGIN_SECONDS": "300"},
     )  # fmt: skip
     assert found.returncode == code, found.stdout + found.stderr
     assert "Traceback" not in found.stderr
@@ -84,7 +84,7 @@ def run(command: Path, folder: Path, *arguments: str, code: int = 0) -> subproce
 @contextmanager
 def running(command: Path, folder: Path, *arguments: str, until: str) -> Iterator[subprocess.Popen[str]]:
     """``ercbench run`` in a folder as it goes on after it has printed `until`; its processes are ended in any case."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ERCBENCH_PLUGIN_SECONDS": "300"}
     with subprocess.Popen(
         [command, "run", *arguments], cwd=folder, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:

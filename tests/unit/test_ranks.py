@@ -50,6 +50,7 @@ def test_alone_there_is_nothing_to_tell() -> None:
     assert torch.equal(rows, before)
     alone.wait()
     alone.check_equal({"x": rows}, "now")
+    alone.check_same("any")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
@@ -65,6 +66,17 @@ def test_parameters_that_drift_apart_are_found(monkeypatch: pytest.MonkeyPatch, 
     Two().check_equal(theirs, "in epoch 2")
     with pytest.raises(TrainingError, match=r"apart in epoch 2.*process 1 of 2, first differing parameter: other"):
         Two().check_equal(mine, "in epoch 2")
+
+
+def test_processes_at_different_runs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before either has begun: another command may have written a record when one of them had looked already."""
+    sums: list[Tensor] = []
+    monkeypatch.setattr(Two, "take", lambda self, values: sums.append(values) or values)
+    Two().check_same("meld/seed-0")
+    monkeypatch.setattr(Two, "take", lambda self, values: sums[0])
+    Two().check_same("meld/seed-0")
+    with pytest.raises(TrainingError, match=r"not at the same run\. Got meld/seed-1 in process 1 of 2"):
+        Two().check_same("meld/seed-1")
 
 
 TOKENS = [Tokens(f"talk/dev/0/{n}", (1,), 0) for n in range(4)]

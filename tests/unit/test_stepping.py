@@ -138,6 +138,24 @@ def test_in_float32_too(small: Callable[..., Prepared], tmp_path: Path) -> None:
     assert_close((*whole[:2], {}), (*pieces[:2], {}))
 
 
+def test_under_mixed_precision_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bf16 what losses see is the same; gradients, float32 themselves, differ by what bf16 rounds."""
+    monkeypatch.setattr("ercbench.devices._cpu_has_bf16", lambda: True)
+    found = []
+    for chunk in (None, 5):
+        toy = Toy(rate=0)
+        device = Device("cpu", "bf16", chunk)
+        made = Stepper(toy.train(), Objective({"remembers": (1.0, Remembers())}), device)
+        found.append((gradients(made), {vectors.dtype for _, vectors, _ in toy.made}, made.objective.state_dict()))
+    (whole, kinds, memory), (pieces, kinds_of_pieces, memory_of_pieces) = found
+    assert kinds == kinds_of_pieces == {torch.bfloat16}
+    assert_same(memory, memory_of_pieces)
+    assert whole.keys() == pieces.keys()
+    for name, gradient in whole.items():
+        assert gradient.dtype == torch.float32
+        torch.testing.assert_close(gradient, pieces[name], atol=2e-2 * float(gradient.abs().max()), rtol=0)
+
+
 # ------------------------------------------------------------------------------------------------- dropout and memory
 
 N = 12
@@ -287,6 +305,32 @@ def test_dropout_is_the_same_in_both_encodings_of_a_piece_and_differs_between_pi
     assert len(rows.unique(dim=0)) > N / 3  # the inputs are all the same: what differs is dropout
     torch.manual_seed(9)
     assert loss.draws == [float(torch.rand(()))]
+
+
+@pytest.mark.parametrize("recipe", ["eacl", "eacl-shared"])
+def test_a_transformer_drops_the_same_in_both_encodings(
+    small: Callable[..., Prepared], tmp_path: Path, recipe: str
+) -> None:
+    """In its layers, its attention and the head on top of it; the rows in between differ from those without dropout."""
+    cell = cell_of(small(recipe, **{"encoder.attention_dropout": 0.2}), tmp_path, 2, torch.float32)
+    made: list[tuple[tuple[str, ...], Tensor, bool]] = []
+
+    def keep(_: object, batches: tuple[Batch], found: EncodedBatch) -> None:
+        assert found.logits is not None
+        rows = torch.cat([found.vectors, found.logits], 1)
+        made.append((batches[0].uids, rows.detach().clone(), found.vectors.requires_grad))
+
+    cell.model.register_forward_hook(keep)  # type: ignore[attr-defined]
+    follow(cell, 1, dropout=True)
+    first, second = made[: len(made) // 2], made[len(made) // 2 :]
+    assert len(first) > 1
+    for (uids, rows, graph), (again, same, with_graph) in zip(first, second, strict=True):
+        assert (uids, graph, with_graph) == (again, False, True)
+        torch.testing.assert_close(rows, same, atol=1e-6, rtol=0)
+    without_dropout(cell.model)  # type: ignore[arg-type]
+    split = cell.split()
+    plain = cell.model(split.divide(next(iter(split.batches(1))), 2)[0])
+    assert float((plain.vectors - first[0][1][:, : cell.model.dimension]).abs().max().detach()) > 1e-3
 
 
 def test_the_gradient_with_dropout_is_that_of_the_rows_as_they_were_drawn() -> None:

@@ -441,6 +441,12 @@ TAMPERINGS: Mapping[str, Tampering] = {
     "another option in the command": Tampering(
         change("command", lambda c: f"{c} --results elsewhere"), {(FILE, "command --results")}
     ),
+    "processes that the command does not have": Tampering(
+        change("environment.processes", 2), {(FILE, "command --processes")}
+    ),
+    "processes in the command alone": Tampering(
+        change("command", lambda c: f"{c} --processes 2"), {(FILE, "command --processes")}
+    ),
     "no shell could read the command": Tampering(change("command", "ercbench run '"), {(FILE, "command")}),
     "HTML in a method's name": Tampering(
         change("recipe.name", "<img src=x onerror=alert(1)>"), {(FILE, "recipe.name"), (FILE, "recipe")}
