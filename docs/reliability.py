@@ -23,8 +23,9 @@ def figures(latest: Mapping[str, Any]) -> str:
     table = tabulate(
         rows, ["Fault", "Times", "Results that differ", "Seconds"], tablefmt="github", colalign=("left", *["right"] * 3)
     )
+    processor = machine["processor"].partition(",")[0]
     return (
         f"\n{table}\n\nThe random kills fell on {found['random_runs']:.0f} runs; {found['random_resumed']:.0f} starts "
         f"found finished epochs and went on after them, the others began anew.\nMeasured on {machine['date']} with "
-        f"`{machine['command']}` on one core ({machine['processor']}), which others used at the same time.\n"
+        f"`{machine['command']}` on one core of {processor}, which other processes used too.\n"
     )

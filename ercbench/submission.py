@@ -34,7 +34,7 @@ from ercbench.verification.submitted import (
     read_manifest,
 )
 from ercbench.verification.untrusted import TABLE_BYTES, Unreadable, read_bytes, walk
-from ercbench.whole_files import write_atomically
+from ercbench.whole_files import write_atomically, writing
 
 
 @dataclass(frozen=True)
@@ -181,11 +181,12 @@ def _copy(results: Path, file: str, to: Path) -> Iterator[Found]:
         except Unreadable:
             continue
         path = to / PurePosixPath(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as copy:
-            copy.write(content)
-            copy.flush()
-            os.fsync(copy.fileno())
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as copy:
+                copy.write(content)
+                copy.flush()
+                os.fsync(copy.fileno())
 
 
 def _manifest(made: Path, found: Sequence[Found], verifier: Verifier, submitter: Submitter) -> Manifest:

@@ -35,7 +35,7 @@ def stoppable() -> Iterator[None]:
         click.echo(f"{said}. The same command goes on after the last finished epoch.", err=True)
         sys.exit(TERMINATED if terminated else INTERRUPTED)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorded import edited
 
 from ercbench import data
 from ercbench.catalog import load_catalog
@@ -155,7 +156,5 @@ def test_a_model_that_is_not_there_or_damaged_is_refused(ercbench_command: Path,
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     assert b"classifier.safetensors is damaged" in predict(ercbench_command, lone, code=7).stderr
     shutil.copy(record.with_suffix(".model") / file.name, file)
-    changed = json.loads(lone.read_text())
-    changed["config"]["encoder.max_tokens"] = 100
-    lone.write_text(json.dumps(changed))
+    edited(lone, lambda values: values["config"].update({"encoder.max_tokens": 100}))
     assert b"encoder.max_tokens" in predict(ercbench_command, lone, code=7).stderr

@@ -32,7 +32,6 @@ def flipped(content: bytes, rng: random.Random | None = None) -> bytes:
 
 
 Damage = Callable[[bytes], bytes]
-DAMAGES = pytest.mark.parametrize("damage", [cut, flipped])
 
 
 def damage_one(folder: Path, pattern: str, damage: Damage) -> Path:
@@ -42,8 +41,16 @@ def damage_one(folder: Path, pattern: str, damage: Damage) -> Path:
     return file
 
 
-@DAMAGES
-@pytest.mark.parametrize("name", ["last-2.safetensors", "best-*.safetensors", "state.json", "sealed-1.json"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("last-2.safetensors", cut),
+        ("best-*.safetensors", flipped),
+        ("state.json", flipped),
+        ("state.json", cut),
+        ("sealed-1.json", flipped),
+    ],
+)
 def test_a_damaged_unfinished_run_starts_afresh_and_says_so(
     forks: Forks, undisturbed: dict[str, Any], unfinished: Path, tmp_path: Path, name: str, damage: Damage
 ) -> None:
@@ -67,8 +74,9 @@ def test_an_undamaged_unfinished_run_goes_on(
     assert told(results) == undisturbed
 
 
-@DAMAGES
-@pytest.mark.parametrize("name", ["seed-0.json", "seed-0.predictions.csv", "seed-0.sealed.csv"])
+@pytest.mark.parametrize(
+    ("name", "damage"), [("seed-0.json", cut), ("seed-0.predictions.csv", flipped), ("seed-0.sealed.csv", cut)]
+)
 def test_a_damaged_result_does_not_count_as_done(
     forks: Forks, undisturbed: dict[str, Any], finished: tuple[Path, Ended], tmp_path: Path, name: str, damage: Damage
 ) -> None:
@@ -84,8 +92,9 @@ def test_a_damaged_result_does_not_count_as_done(
     assert told(results) == undisturbed
 
 
-@DAMAGES
-@pytest.mark.parametrize("name", ["model.safetensors", "classifier.safetensors", "model.json"])
+@pytest.mark.parametrize(
+    ("name", "damage"), [("model.safetensors", flipped), ("classifier.safetensors", cut), ("model.json", cut)]
+)
 def test_a_damaged_model_predicts_nothing(
     forks: Forks, finished: tuple[Path, Ended], tmp_path: Path, name: str, damage: Damage
 ) -> None:
@@ -113,12 +122,12 @@ def test_no_flipped_bit_of_a_record_is_believed(finished: tuple[Path, Ended], tm
     """Wherever a bit of the record turns over, it is refused with a message, or says just what it said before."""
     path = the_record(shutil.copytree(finished[0], tmp_path / "results"))
     right, refused = read_record(path), 0
-    for _ in flips(path, 1500):
+    for _ in flips(path, 600):
         try:
             assert read_record(path) == right
         except RecordError:
             refused += 1
-    assert refused > 1400
+    assert refused > 560
 
 
 def test_no_flipped_bit_of_a_model_is_believed(finished: tuple[Path, Ended], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from recorded import edited
 
 from ercbench import comparing, scoring, statistics
 from ercbench.catalog import load_catalog
@@ -342,9 +343,8 @@ def test_a_score_that_the_predictions_do_not_give(tmp_path: Path) -> None:
     """A record whose score was edited is not compared."""
     path = saved(tmp_path, "a@1")
     saved(tmp_path, "b@1")
-    content: dict[str, Any] = json.loads(path.read_text())
-    content["scores"]["test"]["weighted_f1"] += 1e-6
-    path.write_text(json.dumps(content))
+    score = read_record(path).scores.test.weighted_f1
+    edited(path, lambda values: values["scores"]["test"].update(weighted_f1=score + 1e-6))
     with pytest.raises(RecordError, match=r"seed-0\.json: the predictions do not give the score of the record\. Got"):
         compare_systems(find_systems(["a", "b"], tmp_path), GOLD)
 

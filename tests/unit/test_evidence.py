@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from board_results import ONE, found_groups, record
+from recorded import edited
 
 from ercbench import leaderboard, scoring
 from ercbench.errors import DataError, RecordError
@@ -151,9 +152,7 @@ EDITS: dict[str, Callable[[dict[str, Any]], None]] = {
 def test_a_score_that_was_edited_is_not_verified(results: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     """By as little as a last digit, and in whatever score: the row is told apart and not ranked."""
     [path] = results.glob("records/talk/mini/good@1/seed-1.json")
-    data = json.loads(path.read_text())
-    edit(data["scores"]["test"])
-    path.write_text(json.dumps(data))
+    edited(path, lambda values: edit(values["scores"]["test"]))
     leaderboard.write_boards(results, Here())
     [board] = leaderboard.build(results).boards
     rows = {row.recipe: row for row in board.sections[0].tasks[0].rows}

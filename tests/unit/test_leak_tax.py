@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from recorded import edited
 from sklearn.metrics import f1_score
 
 from ercbench import runner
@@ -76,9 +77,7 @@ def _rewrite(path: Path, change: Callable[[str], str], honest: bool) -> None:
     text = change(file.read_text(encoding="utf-8"))
     file.write_text(text, encoding="utf-8")
     if honest:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        data["training"]["sealed"]["sha256"] = sha256_of(text)
-        path.write_text(json.dumps(data), encoding="utf-8")
+        edited(path, lambda values: values["training"]["sealed"].update(sha256=sha256_of(text)))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from recorded import edited
 
 import ercbench
 from ercbench import data
@@ -175,9 +176,7 @@ def test_a_model_needs_the_folder_no_more(calls: Path, run: Callable[..., RunRec
     card = model_card(trained)
     assert r"whose licence is: \*CC0\* &lt;b&gt;." in card
     assert "Byron and Hart" in card
-    changed = json.loads(path.read_text(encoding="utf-8"))
-    changed["dataset"]["own"]["labels"] = {"ang": "angry", "a,b": "x"}
-    path.write_text(json.dumps(changed), encoding="utf-8")
+    edited(path, lambda values: values["dataset"]["own"].update(labels={"ang": "angry", "a,b": "x"}))
     with pytest.raises(RecordError, match=r"The data set of the record is not acceptable.*Got 'a,b'"):
         load(load_catalog(), path)
 
