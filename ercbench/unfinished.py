@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.cells import CellName
-from ercbench.errors import RecordError
+from ercbench.errors import RecordError, UsageError
 from ercbench.locks import is_held
 from ercbench.records import OwnDataset, read_record
 from ercbench.resume import epochs_kept
@@ -126,7 +126,13 @@ def _read(path: Path) -> RunDescription | None:
 
 
 def results_folders(results: Path) -> list[Path]:
-    """A results folder, those of the samples and of the variants of ``grid`` and ``ablate`` in it; those that exist."""
+    """A results folder, and those of the samples and of the variants of ``grid`` and ``ablate`` in it.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not results.is_dir():
+        raise UsageError(f"There is no results folder there. Got {str(results)!r}. Name one that runs were written to.")
     tops = [results, results / "sample"]
     below = [path for top in tops for kind in ("grid", "ablate") for path in sorted((top / kind).glob("*/*"))]
     return [folder for folder in (*tops, *below) if folder.is_dir() and not folder.is_symlink()]
