@@ -153,8 +153,8 @@ def test_an_empty_folder_has_nothing_to_tell(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """Nothing that runs is taken for not running because of a name that was mistyped."""
-    for command in ("status", "gc"):
-        found = CliRunner().invoke(cli, [command, str(tmp_path / "nowhere")])
+    for name in ("status", "gc"):
+        found = CliRunner().invoke(cli, [name, str(tmp_path / "nowhere")])
         assert isinstance(found.exception, UsageError)
         assert "There is no results folder there. Got " in str(found.exception)
 
