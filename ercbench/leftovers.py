@@ -118,7 +118,12 @@ def _of_run(run: UnfinishedRun, installed: set[str], older_than: float | None) -
     """The folder of an unfinished run with its description and lock."""
     if run.is_running:
         return
-    beside = [path for path in (run.folder.with_suffix(".json"), run.lock) if path.exists()]
+    there = sorted(run.folder.parent.glob(f"{run.identity}.*"))
+    beside = [path for path in there if path.suffix in (".json", ".lock")]
+    for path in there:
+        if path not in beside and not TEMPORARY.fullmatch(path.name):
+            written = _written(path) if path.is_dir() else 0.0
+            yield Leftover(path, "of a run, and not taken in", size_of(path), lock=run.lock, written=written)
     if not run.folder.is_dir():
         yield from (Leftover(path, "of a run that kept nothing", size_of(path), lock=run.lock) for path in beside)
         return

@@ -106,9 +106,8 @@ def write_description(results: Path, description: RunDescription) -> Path:
 
 def unfinished_runs(results: Path) -> Iterator[UnfinishedRun]:
     """Every run of which something lies in ``.unfinished``, sorted."""
-    there = (results / UNFINISHED).glob("*")
-    named = {path.stem if path.suffix in (".lock", ".json") else path.name for path in there}
-    for identity in sorted(name for name in named if not name.startswith((".", "tmp"))):
+    named = {path.name.partition(".")[0] for path in (results / UNFINISHED).glob("*")}
+    for identity in sorted(name for name in named if name and not name.startswith("tmp")):
         yield UnfinishedRun(results, identity, _read(results / UNFINISHED / f"{identity}.json"))
 
 

@@ -220,6 +220,18 @@ def test_what_a_driver_collects_is_let_be(tmp_path: Path) -> None:
         assert not folder.is_dir()
 
 
+def test_what_came_from_elsewhere_and_was_not_taken_in_goes(tmp_path: Path) -> None:
+    """The run that it is of can go on from its own checkpoint, which stays."""
+    folder = unfinished(tmp_path, "abc")
+    before = files(tmp_path)
+    arrived = folder.with_suffix(".arrived")
+    arrived.mkdir()
+    (arrived / "seed-0.json").write_text("{}")
+    gc(tmp_path)
+    assert not arrived.exists()
+    assert files(tmp_path) == before - {".unfinished/abc.lock"}
+
+
 def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
     """It says the same, in bytes too."""
     folder = unfinished(tmp_path, "abc")
