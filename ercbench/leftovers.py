@@ -72,7 +72,9 @@ def find_leftovers(results: Path, catalog: Catalog, older_than: float | None = N
             found += [one for run in runs for one in _of_run(run, installed, older_than)]
         found += _logs(folder)
         if not commands and not any(run.is_running for run in runs):
-            found += [*_models(folder), *_temporary(folder)]
+            found += _models(folder)
+            going = {one.path for one in found if not one.needed}
+            found += [one for one in _temporary(folder) if going.isdisjoint((one.path, *one.path.parents))]
     return found
 
 

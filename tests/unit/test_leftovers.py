@@ -236,6 +236,8 @@ def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
     """It says the same, in bytes too."""
     folder = unfinished(tmp_path, "abc")
     (folder / "state.json").unlink()
+    (folder / "last-2.safetensors.tmp").write_text("half of it")
+    age(folder, 120)
     before = files(tmp_path)
     told = json.loads(gc(tmp_path, "--dry-run", "--json").stdout)
     assert "Would remove" in gc(tmp_path, "--dry-run").stdout
