@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from ercbench import errors, log_events
 from ercbench.cli.options import INTERRUPTED
+from ercbench.failures import Failure
 
 ABOUT_LOGS = """\
 Each command that runs cells writes a log of its own: `logs/<when it began>-<process>.jsonl` in the results folder.
@@ -69,6 +70,10 @@ When a cell fails, the others are run all the same.
 Then the command ends with the exit code of the error; where several failed, of the first.
 A cell that failed in an earlier call, and that `--retry-failed` does not try again, counts as failed.
 A process that is killed by SIGKILL has no say: a shell reports 137, and the same command goes on."""
+OF_FAILURES = """\
+A cell that fails leaves a JSON file in `failures/` of the results folder, where `records/` would have its record.
+It goes when the cell is done.
+None is written of what passes by itself, such as another process being at the cell."""
 FIRST = {errors.Problems: "that of its first error", errors.RunsFailed: "that of the first cell that failed"}
 """Errors that tell of several."""
 
@@ -96,6 +101,12 @@ def exit_codes(marker: str) -> str:
             *table(_by_code(), ("Exit code", "Errors", "Meaning")),
             "",
             OF_CELLS,
+            "",
+            "## The failure record",
+            "",
+            OF_FAILURES,
+            "",
+            *table(list(fields(Failure.model_json_schema(), "", {}))),
             "",
             "## Errors",
             "",

@@ -111,7 +111,8 @@ def test_what_a_process_is_at_is_let_be(tmp_path: Path) -> None:
     age(tmp_path, DAY)
     before = files(tmp_path)
     with FileLock(folder.with_suffix(".lock")):
-        assert "There is nothing to remove." in gc(tmp_path, "--older-than", 0).stdout
+        assert gc(tmp_path, "--dry-run").stdout == "There is nothing to remove.\n"
+        assert gc(tmp_path, "--older-than", 0).stdout == "There is nothing to remove.\n"
         assert files(tmp_path) == before
     gc(tmp_path)
     assert files(tmp_path) == set()
