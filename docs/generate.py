@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: commands, records, errors, hooks, ports, the conformance kit, every method.
+"""Writes docs/reference/ from the code: commands, records, logs, errors, hooks, ports, the kit, every method.
 
 ``python docs/generate.py`` writes the files; with ``--check`` it writes nothing and fails when one of them differs.
 """
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from fields import fields, prose, table, target_of
 
-from ercbench import errors, events, hookspecs
+from ercbench import events, hookspecs
 from ercbench.cli import cli
 from ercbench.records import RunRecord, read_records
 from ercbench.testing.registry import CHECKS
@@ -35,8 +36,15 @@ def main(check: bool) -> None:
     import performance
     import reliability
     import results
+    import running
 
-    pages = {"cli.md": command_line(), "record.md": record(), "errors.md": exit_codes(), "hooks.md": hooks()}
+    pages = {
+        "cli.md": command_line(),
+        "record.md": record(),
+        "errors.md": running.exit_codes(MARKER),
+        "hooks.md": hooks(),
+    }
+    pages |= {"log.md": running.log(MARKER)}
     pages |= {"conformance.md": conformance(), "ports.md": interface.interface(MARKER)}
     pages["api.md"] = interface.names(MARKER)
     pages["../explanation/versions.md"] = explained("versions", {"hooks": f"\n{interface.since()}\n"})
@@ -118,8 +126,8 @@ def record() -> str:
     """Every field of a record: dotted path, type, description."""
     schema = RunRecord.model_json_schema(mode="serialization")
     definitions: dict[str, Any] = schema["$defs"]
-    fields = list(_fields(schema, "", definitions))
-    plain = [row for row in fields if "." not in row[0]]
+    found = list(fields(schema, "", definitions))
+    plain = [row for row in found if "." not in row[0]]
     lines = [
         MARKER,
         "",
@@ -130,49 +138,14 @@ def record() -> str:
         "Scores are fractions from 0 to 1, times are seconds.",
         "In a path, `[]` stands for every item of a list and `*` for every key of an object.",
         "",
-        *_table(plain),
+        *table(plain),
     ]
     for name, field in schema["properties"].items():
-        below = [row for row in fields if row[0].startswith((f"{name}.", f"{name}[]."))]
+        below = [row for row in found if row[0].startswith((f"{name}.", f"{name}[]."))]
         if below:
-            about = _prose(definitions[_target(field) or _target(field["items"])].get("description", ""))
-            lines += ["", f"## {name}", "", about, "", *_table(below)]
+            about = prose(definitions[target_of(field) or target_of(field["items"])].get("description", ""))
+            lines += ["", f"## {name}", "", about, "", *table(below)]
     return "\n".join([*lines, ""])
-
-
-def _fields(schema: Mapping[str, Any], prefix: str, definitions: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Path, type and description of every field of an object, and of the objects in it."""
-    for name, field in schema.get("properties", {}).items():
-        path = f"{prefix}{name}"
-        target = _target(field) or _target(field.get("items", {}))
-        about = field.get("description") or _first_sentence(definitions.get(target, {}).get("description", ""))
-        yield path, _type(field), about
-        for suffix, inner in (("", field), ("[]", field.get("items")), (".*", field.get("additionalProperties"))):
-            if isinstance(inner, Mapping) and "$ref" in inner:
-                yield from _fields(definitions[_target(inner)], f"{path}{suffix}.", definitions)
-
-
-def _target(field: Mapping[str, Any]) -> str:
-    """The name of the definition that a field refers to, or nothing."""
-    return str(field.get("$ref", "")).rpartition("/")[2]
-
-
-def _type(field: Mapping[str, Any]) -> str:
-    """The type of a field in words."""
-    if "anyOf" in field:
-        return " or ".join(dict.fromkeys(_type(option) for option in field["anyOf"]))
-    if "$ref" in field:
-        return "any JSON value" if _target(field) == "JsonValue" else "object"
-    kind = field.get("type", "any JSON value")
-    if kind == "array":
-        return f"list of {_type(field['items'])}"
-    if kind == "object":
-        values = field.get("additionalProperties")
-        return f"object of {_type(values)}" if isinstance(values, Mapping) else "object"
-    low, high = field.get("minimum"), field.get("maximum")
-    if high is not None:
-        return f"{kind}, {low:g} to {high:g}"
-    return str(kind) if low is None else f"{kind}, at least {low:g}"
 
 
 KINDS = {
@@ -203,59 +176,28 @@ def conformance() -> str:
     ]
     for kind, found in CHECKS.items():
         rows = [(f"`{check.name}`", check.promise, check.advice) for check in found]
-        lines += ["", f"## {KINDS[kind]}", "", *_table(rows, ("Check", "What it promises", "Where it fails"))]
+        lines += ["", f"## {KINDS[kind]}", "", *table(rows, ("Check", "What it promises", "Where it fails"))]
     return "\n".join([*lines, ""])
-
-
-def exit_codes() -> str:
-    """Every error that the command line reports, with its exit code."""
-    about, _, tree = inspect.cleandoc(errors.__doc__ or "").partition("::")
-    drawn = [line.removeprefix("    ") for line in tree.splitlines() if line.startswith("    ")]
-    closing = [line for line in tree.splitlines() if line and not line.startswith("    ")]
-    rows = [
-        (f"`{kind.__name__}`", "that of its first error" if kind is errors.Problems else str(kind.exit_code),
-         " ".join((inspect.getdoc(kind) or "").split()))
-        for kind in _tree(errors.ErcbenchError)
-    ]  # fmt: skip
-    return "\n".join(
-        [
-            MARKER,
-            "",
-            "# Errors and exit codes",
-            "",
-            _prose(about),
-            "The exit code of a command that did what it was asked to is 0.",
-            "",
-            *_table(rows, ("Error", "Exit code", "Meaning")),
-            "",
-            "```text",
-            *drawn,
-            "```",
-            "",
-            *closing,
-            "",
-        ]
-    )
 
 
 def hooks() -> str:
     """Every hook in order, with its arguments, what it is for and its example; and what observers are given."""
     lines = [MARKER, "", "# Hooks", ""]
     for paragraph in inspect.cleandoc(hookspecs.__doc__ or "").split("\n\n"):
-        lines += [_prose(paragraph), ""]
+        lines += [prose(paragraph), ""]
     names = [name for name in vars(hookspecs) if name.startswith("ercbench_")]
     for name in names:
         about, _, example = (inspect.getdoc(getattr(hookspecs, name)) or "").partition("\n\nExample::\n\n")
         arguments = inspect.signature(getattr(hookspecs, name))
         lines += [f"## `{name}`", "", "```python", f"def {name}{arguments}: ...".replace("'", ""), "```", ""]
-        lines += [line for paragraph in about.split("\n\n") for line in (_prose(paragraph), "")]
+        lines += [line for paragraph in about.split("\n\n") for line in (prose(paragraph), "")]
         lines += ["```python", inspect.cleandoc(example), "```", ""]
     lines += ["## What observers are given", ""]
     for given in (events.RunInfo, events.EpochInfo):
         about, _, attributes = (inspect.getdoc(given) or "").partition("\n\nAttributes:\n")
         told = dict(_attributes(attributes))
         rows = [(name, str(kind), told.get(name, "")) for name, kind in given.__annotations__.items()]
-        lines += [f"### `{given.__name__}`", "", _prose(about), "", *_table(rows), ""]
+        lines += [f"### `{given.__name__}`", "", prose(about), "", *table(rows), ""]
     return "\n".join(lines)
 
 
@@ -264,34 +206,6 @@ def _attributes(text: str) -> Iterator[tuple[str, str]]:
     for line in inspect.cleandoc(text).replace("\n    ", " ").splitlines():
         name, _, meaning = line.partition(": ")
         yield name, meaning
-
-
-def _tree(kind: type[errors.ErcbenchError]) -> Iterator[type[errors.ErcbenchError]]:
-    """An error and those below it, in the order of the file."""
-    yield kind
-    for below in kind.__subclasses__():
-        if below.__module__ == errors.__name__:
-            yield from _tree(below)
-
-
-def _table(rows: list[tuple[str, str, str]], header: tuple[str, str, str] = ("Field", "Type", "Meaning")) -> list[str]:
-    """A Markdown table."""
-    code = header[0] == "Field"
-    lines = [f"| {' | '.join(header)} |", "| --- | --- | --- |"]
-    for first, *rest in rows:
-        cells = [f"`{first}`" if code else first, *(_prose(cell).replace("|", "\\|") for cell in rest)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def _first_sentence(text: str) -> str:
-    head, stop, _ = " ".join(text.split()).partition(". ")
-    return head + ("." if stop else "")
-
-
-def _prose(text: str) -> str:
-    """A docstring's text on one line, code marked as Markdown does."""
-    return " ".join(text.split()).replace("``", "`")
 
 
 if __name__ == "__main__":

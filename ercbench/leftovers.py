@@ -72,7 +72,9 @@ def find_leftovers(results: Path, catalog: Catalog, older_than: float | None = N
             found += [one for run in runs for one in _of_run(run, installed, older_than)]
         found += _logs(folder)
         if not commands and not any(run.is_running for run in runs):
-            found += [*_models(folder), *_temporary(folder)]
+            found += _models(folder)
+            going = {one.path for one in found if not one.needed}
+            found += [one for one in _temporary(folder) if going.isdisjoint((one.path, *one.path.parents))]
     return found
 
 
@@ -118,7 +120,12 @@ def _of_run(run: UnfinishedRun, installed: set[str], older_than: float | None) -
     """The folder of an unfinished run with its description and lock."""
     if run.is_running:
         return
-    beside = [path for path in (run.folder.with_suffix(".json"), run.lock) if path.exists()]
+    there = sorted(run.folder.parent.glob(f"{run.identity}.*"))
+    beside = [path for path in there if path.suffix in (".json", ".lock")]
+    for path in there:
+        if path not in beside and not TEMPORARY.fullmatch(path.name):
+            written = _written(path) if path.is_dir() else 0.0
+            yield Leftover(path, "of a run, and not taken in", size_of(path), lock=run.lock, written=written)
     if not run.folder.is_dir():
         yield from (Leftover(path, "of a run that kept nothing", size_of(path), lock=run.lock) for path in beside)
         return

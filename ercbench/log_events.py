@@ -63,7 +63,7 @@ class GridStarted(_Event):
     host: str = Field(description="name of the machine")
     pid: int = Field(description="of the process on it")
     executor: str = Field(description="who runs the cells: serial, one after the other in this process, or ray")
-    cells: list[ListedCell] = Field(description="all cells, in the order in which they are run")
+    cells: list[ListedCell] = Field(description="those that were done or failed before, then those to run, in order")
 
 
 class GridFinished(_Event):

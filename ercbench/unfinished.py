@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.cells import CellName
-from ercbench.errors import RecordError
+from ercbench.errors import RecordError, UsageError
 from ercbench.locks import is_held
 from ercbench.records import OwnDataset, read_record
 from ercbench.resume import epochs_kept
@@ -106,9 +106,8 @@ def write_description(results: Path, description: RunDescription) -> Path:
 
 def unfinished_runs(results: Path) -> Iterator[UnfinishedRun]:
     """Every run of which something lies in ``.unfinished``, sorted."""
-    there = (results / UNFINISHED).glob("*")
-    named = {path.stem if path.suffix in (".lock", ".json") else path.name for path in there}
-    for identity in sorted(name for name in named if not name.startswith((".", "tmp"))):
+    named = {path.name.partition(".")[0] for path in (results / UNFINISHED).glob("*")}
+    for identity in sorted(name for name in named if name and not name.startswith("tmp")):
         yield UnfinishedRun(results, identity, _read(results / UNFINISHED / f"{identity}.json"))
 
 
@@ -126,7 +125,13 @@ def _read(path: Path) -> RunDescription | None:
 
 
 def results_folders(results: Path) -> list[Path]:
-    """A results folder, those of the samples and of the variants of ``grid`` and ``ablate`` in it; those that exist."""
+    """A results folder, and those of the samples and of the variants of ``grid`` and ``ablate`` in it.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not results.is_dir():
+        raise UsageError(f"There is no results folder there. Got {str(results)!r}. Name one that runs were written to.")
     tops = [results, results / "sample"]
     below = [path for top in tops for kind in ("grid", "ablate") for path in sorted((top / kind).glob("*/*"))]
     return [folder for folder in (*tops, *below) if folder.is_dir() and not folder.is_symlink()]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("results", default="leaderboards", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("results", default="leaderboards", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 @click.option(
     "--older-than",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 """Seconds between two looks with ``--watch``."""
-ABOVE = 8
+AROUND = 8
 """Lines of a terminal that are left for what stands around a table."""
+PLAIN_WIDTH = 160
+"""Columns of a table where nothing tells how wide the output is."""
 
 
 @click.command()
-@click.argument("results", default="leaderboards", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("results", default="leaderboards", type=click.Path(path_type=Path))
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, times in seconds, scores as fractions.")
 def status(results: Path, watch: bool, as_json: bool) -> None:
@@ -42,6 +45,7 @@ def status(results: Path, watch: bool, as_json: bool) -> None:
       ercbench status try --json
     """  # noqa: D205, D301
     from rich.console import Console
+    from rich.text import Text
 
     from ercbench.errors import UsageError
     from ercbench.status import Watch
@@ -52,19 +56,21 @@ def status(results: Path, watch: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_plain(looking.look()), indent=2))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     if watch:
         _watch(looking, console)
-    else:
-        console.print(_drawn(looking.look(), results))
+        return
+    for part in _parts(looking.look(), results, None):
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 def _watch(looking: Any, console: Console) -> None:
     """Draw again and again, until Ctrl-C."""
+    from rich.console import Group
     from rich.live import Live
 
     def now() -> RenderableType:
-        return _drawn(looking.look(), looking.results, max(ABOVE, console.height - ABOVE))
+        return Group(*_parts(looking.look(), looking.results, max(1, console.height - AROUND)))
 
     try:
         with Live(now(), console=console, auto_refresh=False) as live:
@@ -75,14 +81,8 @@ def _watch(looking: Any, console: Console) -> None:
         return
 
 
-def _drawn(found: Status, results: Path, rows: int | None = None) -> RenderableType:
-    """Everything, for a person."""
-    from rich.console import Group
-
-    return Group(*_parts(found, results, rows))
-
-
 def _parts(found: Status, results: Path, rows: int | None) -> Iterator[RenderableType]:
+    """Everything, for a person; of each table at most so many rows."""
     for command in found.running:
         yield _line(f"Running for {_duration(command.seconds)} {_where(command)}.", "bold")
         yield _cells(command, rows)

@@ -111,7 +111,8 @@ def test_what_a_process_is_at_is_let_be(tmp_path: Path) -> None:
     age(tmp_path, DAY)
     before = files(tmp_path)
     with FileLock(folder.with_suffix(".lock")):
-        assert "There is nothing to remove." in gc(tmp_path, "--older-than", 0).stdout
+        assert gc(tmp_path, "--dry-run").stdout == "There is nothing to remove.\n"
+        assert gc(tmp_path, "--older-than", 0).stdout == "There is nothing to remove.\n"
         assert files(tmp_path) == before
     gc(tmp_path)
     assert files(tmp_path) == set()
@@ -220,10 +221,24 @@ def test_what_a_driver_collects_is_let_be(tmp_path: Path) -> None:
         assert not folder.is_dir()
 
 
+def test_what_came_from_elsewhere_and_was_not_taken_in_goes(tmp_path: Path) -> None:
+    """The run that it is of can go on from its own checkpoint, which stays."""
+    folder = unfinished(tmp_path, "abc")
+    before = files(tmp_path)
+    arrived = folder.with_suffix(".arrived")
+    arrived.mkdir()
+    (arrived / "seed-0.json").write_text("{}")
+    gc(tmp_path)
+    assert not arrived.exists()
+    assert files(tmp_path) == before - {".unfinished/abc.lock"}
+
+
 def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
     """It says the same, in bytes too."""
     folder = unfinished(tmp_path, "abc")
     (folder / "state.json").unlink()
+    (folder / "last-2.safetensors.tmp").write_text("half of it")
+    age(folder, 120)
     before = files(tmp_path)
     told = json.loads(gc(tmp_path, "--dry-run", "--json").stdout)
     assert "Would remove" in gc(tmp_path, "--dry-run").stdout

@@ -26,7 +26,7 @@ from ercbench.status import Watch
 
 def status(*arguments: object) -> Result:
     """The command."""
-    return CliRunner().invoke(cli, ["status", *map(str, arguments)], env={"COLUMNS": "120"})
+    return CliRunner().invoke(cli, ["status", *map(str, arguments)])
 
 
 def printed(results: Path) -> str:
@@ -152,10 +152,11 @@ def test_an_empty_folder_has_nothing_to_tell(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """As elsewhere on the command line."""
-    found = status(tmp_path / "nowhere")
-    assert found.exit_code == 2
-    assert "does not exist" in found.stderr
+    """Nothing that runs is taken for not running because of a name that was mistyped."""
+    for name in ("status", "gc"):
+        found = CliRunner().invoke(cli, [name, str(tmp_path / "nowhere")])
+        assert isinstance(found.exception, UsageError)
+        assert "There is no results folder there. Got " in str(found.exception)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00\n", b"null\n{}\n", b'{"event": "grid_started"}\n', b"[" * 9999])
