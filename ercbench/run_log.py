@@ -34,7 +34,8 @@ Write = Callable[..., None]
 class CellState:
     """What is known of one cell.
 
-    `share` of its work is done (0 to 1), `left` is the time to come in seconds, None where not known.
+    `share` of its work is done (0 to 1), `left` is the time to come in seconds, None where not known; `node` is the
+    machine that runs it, empty where it is the one that the command was given on.
     """
 
     cell: CellName
@@ -47,6 +48,7 @@ class CellState:
     share: float = 0.0
     left: float | None = None
     message: str = ""
+    node: str = ""
 
 
 @dataclass
@@ -79,6 +81,7 @@ def _apply(cell: CellState, event: Event) -> None:
     match event["event"]:
         case "cell_started":
             cell.state, cell.doing, cell.message, cell.share = "running", "starting", "", 0.0
+            cell.node = event.get("node", "")
         case "progress":
             cell.doing, cell.share, cell.left = event["doing"], event["share"], event["left"]
         case "epoch_finished":
