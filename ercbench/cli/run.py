@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ercbench.cli.options import INTERRUPTED, NO_MODEL, request_of, run_options
+from ercbench.cli.options import INTERRUPTED, NO_MODEL, executor_options, request_of, run_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @run_options(NO_MODEL)
+@executor_options
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON at the end, and no progress.")
 def run(**options: Any) -> None:
     """Train recipes on data sets, choose the epoch on dev, score test once, and write one record per seed.
@@ -35,12 +36,15 @@ def run(**options: Any) -> None:
       ercbench run eacl eacl-no-anchors --dataset meld --set training.epochs=5 --results try
       ercbench run eacl --dataset ./my-calls
       ercbench run eacl --dataset meld --tracker jsonl --tracker wandb --tracker-option wandb.project=erc
+      ercbench run eacl dialogue-rnn --dataset all --seeds 5 --executor ray
       ercbench run eacl --dataset all --dry-run
     """  # noqa: D301
     import json
 
     from ercbench.catalog import load_with_files
-    from ercbench.cli.progress import downloads, reporter
+    from ercbench.cli.cell_progress import reporter
+    from ercbench.cli.progress import downloads
+    from ercbench.cli.progress import reporter as one_by_one
     from ercbench.executing import execute
     from ercbench.grid import fetch_missing, plan
 
@@ -54,7 +58,7 @@ def run(**options: Any) -> None:
     if options["dry_run"]:
         return
     try:
-        outcome = execute(prepared, request, reporter(quiet))
+        outcome = execute(prepared, request, reporter(quiet) if request.executor else one_by_one(quiet))
     except KeyboardInterrupt:
         click.echo("Interrupted. The same command goes on after the last finished epoch.", err=True)
         sys.exit(INTERRUPTED)
