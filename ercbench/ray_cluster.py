@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -55,10 +56,11 @@ def _short() -> str | None:
 
 
 def _begin(logs: str | None) -> None:
-    """Start Ray on this machine, for this process alone. It reports its use to nobody, unless it was told to."""
+    """Start Ray for this command alone, where no other machine reaches it. It reports its use only where told to."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    ray.init(address="local", _temp_dir=logs, _system_config={"worker_niceness": 0}, **quiet)  # as a run without Ray
+    as_without_ray = {"worker_niceness": 0}
+    ray.init(address="local", _node_ip_address="127.0.0.1", _temp_dir=logs, _system_config=as_without_ray, **quiet)
 
 
 def _join(address: str) -> None:
@@ -68,12 +70,10 @@ def _join(address: str) -> None:
             f"The command must be given on a machine of the cluster. Got --ray-address {address}. Start it there, with "
             "--ray-address auto."
         )
-    host, _, port = address.rpartition(":")
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")  # Ray tries for a quarter of an hour otherwise
     try:
-        if address != "auto":
-            if not (host and port.isdecimal()):
-                raise ConnectionError("that is not HOST:PORT")
-            socket.create_connection((host, int(port)), timeout=REACH).close()
+        if found := _recent() if address == "auto" else address:
+            _probe(found)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:  # what Ray raises is one of them, by release and reason
         raise UsageError(
@@ -81,6 +81,27 @@ def _join(address: str) -> None:
             f"{str(error).strip().splitlines()[0]} Start one on the first machine with `ray start --head --port=6379`, "
             "join the others with `ray start --address=HOST:6379`, or leave --ray-address out."
         ) from error
+
+
+def _recent() -> str | None:
+    """Where Ray looks for the cluster of this machine, which may be gone by now; None where it has nothing to look at."""
+    if named := os.environ.get("RAY_ADDRESS"):
+        return named
+    kept = Path(os.environ.get("RAY_TMPDIR", _short() or tempfile.gettempdir()), "ray", "ray_current_cluster")
+    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else None
+
+
+def _probe(address: str) -> None:
+    """See that somebody answers at an address. Ray takes a loopback address for the address of this machine."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise ConnectionError("that is not HOST:PORT")
+    if host in ("localhost", "127.0.0.1", "::1"):
+        host = ray.util.get_node_ip_address()
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH).close()
+    except OSError as error:
+        raise ConnectionError(f"nobody answers at {host}:{port} ({error}).") from error
 
 
 @contextmanager

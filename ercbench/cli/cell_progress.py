@@ -55,16 +55,16 @@ class CellLines(Silent):
     """A plain line for whatever is new of a cell, and now and then one for all."""
 
     def __init__(self) -> None:
-        self._seen: dict[CellName, tuple[str, int]] = {}
+        self._seen: dict[CellName, tuple[str, str, int]] = {}
         self._next = time.monotonic() + LINE_EVERY
 
     def cells(self, state: GridState) -> None:
         """Print what is new."""
         for cell, now in state.cells.items():
-            before = self._seen.setdefault(cell, ("queued", 0))
-            if before != (now.state, now.epoch) and now.state != "failed":
+            found = now.state, now.node, now.epoch
+            if self._seen.get(cell, ("queued", "", 0)) != found and now.state != "failed":
                 self.say(line(now))
-            self._seen[cell] = now.state, now.epoch
+            self._seen[cell] = found
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY
             self.say(totals(state))
