@@ -84,7 +84,7 @@ def _join(address: str) -> None:
 
 
 def _recent() -> str | None:
-    """Where Ray looks for the cluster of this machine, which may be gone by now; None where it has nothing to look at."""
+    """Where Ray looks for the cluster of this machine, which may be gone by now; None where it will find none."""
     if named := os.environ.get("RAY_ADDRESS"):
         return named
     kept = Path(os.environ.get("RAY_TMPDIR", _short() or tempfile.gettempdir()), "ray", "ray_current_cluster")
