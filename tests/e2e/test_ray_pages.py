@@ -30,17 +30,19 @@ STUBS = {
     "scontrol": "echo one; echo two; echo three",
     "srun": 'case "$*" in *hostname*) echo 192.0.2.7 fe80::1;; *) exec sleep 60;; esac',
     "ray": 'if test -e "$CALLS.healthy"; then exit 0; fi; touch "$CALLS.healthy"; exit 1',
-    "ercbench": 'trap "echo stopped >> \\"$CALLS\\"; exit 130" TERM; while test -n "$LONG"; do sleep 0.1; done; exit 3',
+    "ercbench": """
+trap 'echo stopped >> "$CALLS"; exit 130' TERM
+until test "$(grep -c "ray start" "$CALLS")" = 3; do sleep 0.05; done
+while test -n "$LONG"; do sleep 0.1; done
+exit 3""",
 }
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed; the extra `ray` has it")
 def test_ray_takes_the_commands_of_the_pages() -> None:
     """Each `ray` command in a shell block has options that Ray has."""
-    lines = [
-        line for page in sorted(PAGES.glob("ray-*.md")) for block in blocks(page, "sh") for line in block.splitlines()
-    ]
-    commands = [line for line in lines if line.startswith("ray ")]
+    shell = [block for page in sorted(PAGES.glob("ray-*.md")) for block in blocks(page, "sh")]
+    commands = [line for block in shell for line in block.splitlines() if line.startswith("ray ")]
     commands += ["ray health-check --address=192.0.2.7:1", "ray stop"]
     commands += ["ray start --block --num-cpus=1 --num-gpus=0 --head --node-ip-address=192.0.2.7 --port=1"]
     assert len(commands) == 5
