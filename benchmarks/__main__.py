@@ -24,11 +24,12 @@ PARTS = (
     "calibration",
     "boards",
     "faults",
+    "executors",
 )
 BY_NAME = ("chunk",)
 """Parts that are measured when they are named; their figures are printed and not kept."""
-WITHOUT_DATA = {"calibration", "boards", "faults"}
-"""Parts that make their data up."""
+WITHOUT_DATA = {"calibration", "boards", "faults", "executors"}
+"""Parts that make their data up, or use the samples."""
 
 
 @click.command()

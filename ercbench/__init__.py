@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ercbench.encoding import length_buckets, pad
     from ercbench.errors import BadSetting, CheckpointError, DataError, ErcbenchError, PluginError, TrainingError
     from ercbench.events import EpochInfo, RunInfo
+    from ercbench.grid import Ray
     from ercbench.hookspecs import API_LEVEL, hookimpl
     from ercbench.ports import (
         Candidate,
@@ -131,6 +132,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
     "Prototypes",
     "RawDialogue",
     "RawTurn",
+    "Ray",
     "Reader",
     "Reading",
     "Recipe",
@@ -169,7 +171,7 @@ __all__ = [  # noqa: RUF022 - plainly sorted, which a test holds
 
 _HOMES = (
     "types", "events", "hookspecs", "specs", "checkpoint_specs", "context", "errors", "ports", "reading", "records",
-    "checkpoints", "encoding", "transformer", "api",
+    "checkpoints", "encoding", "transformer", "grid", "api",
 )  # fmt: skip
 
 _RETIRED: dict[str, tuple[str, str]] = {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ercbench.catalog import load_with_files
 from ercbench.errors import UsageError
 from ercbench.executing import execute
-from ercbench.grid import ALL, SAMPLE_FOLDER, Request, fetch_missing, plan
+from ercbench.grid import ALL, SAMPLE_FOLDER, Ray, Request, fetch_missing, plan
 from ercbench.own import is_folder, of_corpus
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter, Silent
@@ -42,6 +42,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
     trackers: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     plugins: Sequence[str | Path] = (),
     chunk: int | None = None,
+    executor: Literal["serial"] | Ray = "serial",
     reporter: Reporter | None = None,
 ) -> list[RunRecord]:
     """Train recipes on data sets and write records, as ``ercbench run`` does.
@@ -68,6 +69,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
             ``{"wandb": {"project": "erc"}}``.
         plugins: Python files with a plugin each, as with ``--plugin``; runs with any are not ranked.
         chunk: encode at most so many utterances at once, as with ``--chunk``.
+        executor: who runs the cells: ``"serial"``, one after the other, or `Ray`, as many as fit at once.
         reporter: shows how far it is.
 
     Returns:
@@ -101,6 +103,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         fetch=fetch,
         trackers=_trackers(trackers),
         chunk=chunk,
+        executor=_executor(executor),
     )
     catalog, reporter = load_with_files([Path(plugin) for plugin in plugins]), reporter or Silent()
     fetch_missing(catalog, request, _Told(reporter))
@@ -115,6 +118,13 @@ def _trackers(trackers: str | Sequence[str] | Mapping[str, Mapping[str, Any]]) -
     if isinstance(trackers, Mapping):
         return trackers
     return {name: {} for name in ([trackers] if isinstance(trackers, str) else trackers)}
+
+
+def _executor(executor: Literal["serial"] | Ray) -> Ray | None:
+    """As a `Request` takes it."""
+    if executor != "serial" and not isinstance(executor, Ray):
+        raise UsageError(f"The executor must be 'serial' or ercbench.Ray(...). Got {executor!r}.")
+    return None if executor == "serial" else executor
 
 
 class _Told(Watcher):

@@ -18,10 +18,15 @@ from ercbench.run_log import SERIAL, Logged, RunLog
 
 
 def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
-    """Run the cells of a plan one after the other; each record is on disk before the next cell begins.
+    """Run the cells of a plan, here one after the other; each record is on disk before the next cell begins.
 
-    What a cell raises is written to its failure record, and the next one begins. Ctrl-C ends all.
+    What a cell raises is written to its failure record, and the next one begins. Ctrl-C ends all. Where the request
+    names another executor, it runs them all at once; see `execute_on_ray`.
     """
+    if request.executor is not None:
+        from ercbench.ray_executor import execute_on_ray  # Ray is there where somebody asks for it
+
+        return execute_on_ray(plan, request, reporter)
     outcome = Outcome(failures=list(plan.failed))
     if not plan.cells:
         return outcome

@@ -7,6 +7,7 @@ somebody asks for it with ``--retry-failed``; a run of other settings in the sam
 from __future__ import annotations
 
 import traceback
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,46 @@ def _as_utf8(text: object) -> object:
 
 Said = Annotated[str, BeforeValidator(_as_utf8)]
 """What an error says, whoever wrote it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an error, as it can be written down and sent.
+
+    Attributes:
+        error: its class.
+        message: what it says.
+        exit_code: of ercbench.
+        traceback: None where the error is the user's to mend.
+    """
+
+    error: str
+    message: str
+    exit_code: int
+    traceback: str | None = None
+
+
+class RemoteError(ErcbenchError):
+    """An error on another machine, made of the facts that were sent of it; its exit code is the one it had there."""
+
+    def __init__(self, facts: Facts, node: str = "") -> None:
+        self.facts, self.exit_code = facts, facts.exit_code
+        where = f" on {node}" if node else ""
+        more = "" if facts.traceback is None else f"\n{facts.error}{where}:\n{facts.traceback}"
+        super().__init__(facts.message + more)
+
+
+def facts_of(error: Exception) -> Facts:
+    """An error -> its facts."""
+    if isinstance(error, RemoteError):
+        return error.facts
+    ours = isinstance(error, ErcbenchError)
+    return Facts(
+        type(error).__name__,
+        str(error) or type(error).__name__,
+        error.exit_code if isinstance(error, ErcbenchError) else UNEXPECTED,
+        None if ours else "".join(traceback.format_exception(error)),
+    )
 
 
 class Failure(BaseModel):
@@ -74,7 +115,7 @@ def failure_of(
     cell: CellName, identity: str, command: str, error: Exception, reached: tuple[str | None, int]
 ) -> Failure:
     """An error -> the failure record of a cell; `reached` is the stage and the last finished epoch."""
-    ours = isinstance(error, ErcbenchError)
+    facts = facts_of(error)
     return Failure(
         recipe=cell.recipe,
         dataset=cell.dataset,
@@ -83,12 +124,12 @@ def failure_of(
         seed=cell.seed,
         identity=identity,
         command=command,
-        error=type(error).__name__,
-        message=str(error) or type(error).__name__,
-        exit_code=error.exit_code if isinstance(error, ErcbenchError) else UNEXPECTED,
+        error=facts.error,
+        message=facts.message,
+        exit_code=facts.exit_code,
         stage=reached[0],
         last_epoch=reached[1],
-        traceback=None if ours else "".join(traceback.format_exception(error)),
+        traceback=facts.traceback,
         failed=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,37 @@ SAMPLE_FOLDER = "sample"
 
 
 @dataclass(frozen=True)
+class Ray:
+    """Run cells on Ray, each as a task with these resources.
+
+    Attributes:
+        address: of a cluster that this machine belongs to, ``auto`` or ``HOST:PORT``; None starts Ray on this machine
+            alone, or uses the one that this process is connected to.
+        gpus_per_run: GPUs of a cell, such as 0.5 where two fit on one; None is one on CUDA, and else none.
+        cpus_per_run: processors of a cell, and threads of its computation.
+    """
+
+    address: str | None = None
+    gpus_per_run: float | None = None
+    cpus_per_run: int = 1
+
+    def __post_init__(self) -> None:
+        """See that it can be.
+
+        Raises:
+            UsageError: a number is not acceptable, or Ray is not installed.
+        """
+        gpus = self.gpus_per_run
+        if self.cpus_per_run < 1 or (gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus)))):
+            raise UsageError(
+                "A run takes at least one processor, and a part of a GPU or whole ones. Got "
+                f"{self.cpus_per_run} and {gpus}. Set cpus_per_run to 1 or more, gpus_per_run to 0.5 or 1, say."
+            )
+        if importlib.util.find_spec("ray") is None:
+            raise UsageError('Ray is not installed. Install it: pip install "ercbench[ray]"')
+
+
+@dataclass(frozen=True)
 class Request:
     """What somebody asked to be run: every recipe on every data set with every seed, on one track.
 
@@ -54,6 +86,7 @@ class Request:
         trackers: settings by name of the tracker.
         chunk: utterances to encode at once; None for all that go together.
         processes: that share each run, of which this is one; see ``launching.py``.
+        executor: who runs the cells; None for this process, one after the other.
     """
 
     recipes: Sequence[str]
@@ -74,6 +107,7 @@ class Request:
     trackers: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     chunk: int | None = None
     processes: int = 1
+    executor: Ray | None = None
 
 
 @dataclass(frozen=True)
@@ -155,8 +189,9 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
         )
     for config in _configs(catalog, request, track, errors):
         try:
-            Device(request.device, config.training.precision)
-            _check_processes(config, request)
+            if request.executor is None:  # else a device of other machines, which know whether they have it
+                Device(request.device, config.training.precision)
+                _check_processes(config, request)
             prepared = preparations.prepare(config)
             there = {seed: found for seed in request.seeds if (found := finished(prepared, seed, request))}
         except ErcbenchError as error:

@@ -46,13 +46,13 @@ class _Loader(InspectLoader):
     """Runs the text that was read. Nothing is written, and no compiled file from an earlier time is taken."""
 
     def __init__(self, file: LocalFile) -> None:
-        self._file = file
+        self.file = file
 
     def get_source(self, fullname: str) -> str:
-        return importlib.util.decode_source(self._file.source)
+        return importlib.util.decode_source(self.file.source)
 
     def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self._file.source, str(self._file.path))
+        return self.source_to_code(self.file.source, str(self.file.path))
 
 
 def load_files(paths: Sequence[Path]) -> list[LocalFile]:
@@ -92,6 +92,12 @@ def load_file(path: Path) -> LocalFile:
             f"--plugin {path.name}: there is a module {stem} already ({taken}), which it would hide. Rename the file."
         )
     return LocalFile(path, source, hashlib.sha256(source).hexdigest())
+
+
+def file_of(module: str) -> LocalFile | None:
+    """The file that a module was loaded from as a local plugin, as it was read then; None for any other module."""
+    loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
+    return loader.file if isinstance(loader, _Loader) else None
 
 
 def _taken_by(name: str) -> str | None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ercbench.devices import Device
     from ercbench.preparing import Prepared
     from ercbench.records import RunRecord
+    from ercbench.run_log import GridState
 
 log = logging.getLogger("ercbench")
 Asked = Mapping[str, Mapping[str, JsonValue]]
@@ -141,6 +142,10 @@ class Observed:
     def end(self) -> None:
         """Handed on."""
         self._reporter.end()
+
+    def cells(self, state: GridState) -> None:
+        """Handed on."""
+        self._reporter.cells(state)
 
     def run_started(self) -> None:
         """The run begins."""

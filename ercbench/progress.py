@@ -1,15 +1,18 @@
 """What a run tells whoever watches it. The command line shows it; from Python nobody watches unless asked to.
 
-The last three methods are told to observers, see ``observing.py``, and to the log of a command, see ``run_log.py``;
-whoever shows progress may leave them as `Silent` has them.
+What is told of stages and epochs is for observers, see ``observing.py``, and for the log of a command, see
+``run_log.py``; whoever shows progress may leave those methods as `Silent` has them, and the one of cells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ercbench.types import Epoch
+
+if TYPE_CHECKING:
+    from ercbench.run_log import GridState
 
 NOTHING: Mapping[str, float] = {}
 TRAINING_COST = 3
@@ -51,6 +54,10 @@ class Reporter(Protocol):
         """An epoch is trained and scored; with `resumed` by an earlier process."""
         ...
 
+    def cells(self, state: GridState) -> None:
+        """All cells of a command that runs several at once, as they are now; told again and again."""
+        ...
+
 
 class Silent:
     """Nobody watches."""
@@ -77,6 +84,9 @@ class Silent:
         """Ignored."""
 
     def epoch_finished(self, epoch: Epoch, resumed: bool = False) -> None:
+        """Ignored."""
+
+    def cells(self, state: GridState) -> None:
         """Ignored."""
 
 

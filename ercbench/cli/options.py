@@ -11,7 +11,7 @@ import click
 from ercbench.types import CONTEXT_PROTOCOLS
 
 if TYPE_CHECKING:
-    from ercbench.grid import Request
+    from ercbench.grid import Ray, Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,6 +107,23 @@ def run_options(models: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def executor_options(command: F) -> F:
+    """``--executor`` and what belongs to it, handed over as `executor`, `ray_address` and so on."""
+    options: list[Callable[[F], F]] = [
+        click.option("--executor", type=click.Choice(["serial", "ray"]), default="serial", show_default=True,
+                     help="Who runs the cells: this process, one after the other, or Ray, as many as fit at once."),
+        click.option("--ray-address", metavar="auto|HOST:PORT",
+                     help="A cluster that this machine belongs to.  [default: Ray on this machine alone]"),
+        click.option("--gpus-per-run", type=click.FloatRange(0), metavar="N",
+                     help="GPUs of a run on Ray, such as 0.5 where two fit on one.  [default: 1 on CUDA, else 0]"),
+        click.option("--cpus-per-run", type=click.IntRange(1), metavar="N",
+                     help="Processors of a run on Ray, and threads of its computation.  [default: 1]"),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def request_of(options: dict[str, Any], recipes: Sequence[str], keep_model: bool) -> Request:
     """The options of `run_options` -> what was asked for.
 
@@ -140,7 +157,22 @@ def request_of(options: dict[str, Any], recipes: Sequence[str], keep_model: bool
         trackers=_trackers(options["trackers"], options["tracker_options"]),
         chunk=options["chunk"],
         processes=options["processes"],
+        executor=_executor(options),
     )
+
+
+def _executor(options: dict[str, Any]) -> Ray | None:
+    """The options of `executor_options`, where the command has them."""
+    from ercbench.errors import UsageError
+    from ercbench.grid import Ray
+
+    given = {name: options.get(name) for name in ("ray_address", "gpus_per_run", "cpus_per_run")}
+    if options.get("executor", "serial") == "ray":
+        return Ray(options["ray_address"], options["gpus_per_run"], options["cpus_per_run"] or 1)
+    if named := [name for name, value in given.items() if value is not None]:
+        option = f"--{named[0].replace('_', '-')}"
+        raise UsageError(f"{option} is for --executor ray. Got it without. Add --executor ray, or leave it out.")
+    return None
 
 
 def _trackers(names: tuple[str, ...], assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:

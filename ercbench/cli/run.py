@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ercbench.cli.options import NO_MODEL, request_of, run_options
+from ercbench.cli.options import NO_MODEL, executor_options, request_of, run_options
 from ercbench.cli.signals import stoppable
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @run_options(NO_MODEL)
+@executor_options
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON at the end, and no progress.")
 def run(**options: Any) -> None:
     """Train recipes on data sets, choose the epoch on dev, score test once, and write one record per seed.
@@ -35,13 +36,16 @@ def run(**options: Any) -> None:
       ercbench run eacl eacl-no-anchors --dataset meld --set training.epochs=5 --results try
       ercbench run eacl --dataset ./my-calls
       ercbench run eacl --dataset meld --tracker jsonl --tracker wandb --tracker-option wandb.project=erc
+      ercbench run eacl dialogue-rnn --dataset all --seeds 5 --executor ray
       ercbench run eacl --dataset all --dry-run
     """  # noqa: D301
     import json
 
     from ercbench.catalog import load_with_files
+    from ercbench.cli.cell_progress import reporter
     from ercbench.cli.processes import share_out
-    from ercbench.cli.progress import downloads, reporter
+    from ercbench.cli.progress import downloads
+    from ercbench.cli.progress import reporter as one_by_one
     from ercbench.executing import execute
     from ercbench.grid import fetch_missing, plan
 
@@ -56,7 +60,7 @@ def run(**options: Any) -> None:
     if options["dry_run"]:
         return
     with stoppable():
-        outcome = execute(prepared, request, reporter(quiet))
+        outcome = execute(prepared, request, reporter(quiet) if request.executor else one_by_one(quiet))
     records = [record for _, record in prepared.done] + outcome.records
     if options["as_json"]:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
