@@ -47,6 +47,7 @@ class LoggedEpoch(BaseModel):
     utterances_per_second: FiniteFloat = Field(description="while training")
     utterances: int | None = Field(None, description="trained on, where a curriculum chose them")
     difficulty: FiniteFloat | None = Field(None, description="their mean, where a curriculum measured it")
+    chunk: int | None = Field(None, description="utterances encoded at once; null: all that go together")
 
 
 class _Event(BaseModel):
@@ -62,7 +63,9 @@ class GridStarted(_Event):
 
     host: str = Field(description="name of the machine")
     pid: int = Field(description="of the process on it")
-    executor: str = Field(description="who runs the cells: serial, one after the other in this process, or ray")
+    executor: str = Field(
+        description="who runs the cells: serial, one after the other in this process; so with N processes, as many; ray"
+    )
     cells: list[ListedCell] = Field(description="those that were done or failed before, then those to run, in order")
 
 

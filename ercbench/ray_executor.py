@@ -20,7 +20,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ercbench.cell_runs import Outcome, announce, cells, fail, succeed
+from ercbench.cell_runs import Outcome, announce, cells, describe, fail, succeed
 from ercbench.collecting import arrived, receive
 from ercbench.errors import Busy, UsageError
 from ercbench.failures import Facts, RemoteError
@@ -34,6 +34,7 @@ from ercbench.resume import Unfinished
 from ercbench.run_log import Logged, RunLog
 from ercbench.runner import unfinished_folder
 from ercbench.shipping import Files, files_of, order_of, plugin_files
+from ercbench.unfinished import description_path, write_description
 
 log = logging.getLogger("ercbench")
 ATTEMPTS = 4
@@ -117,6 +118,7 @@ def _submit(command: Command, settings: Ray, locks: ExitStack) -> None:
                 _done(command, found[1], told)
                 continue
             locks.enter_context(unfinished)
+            write_description(plan.results, describe(prepared, seed))
             order = order_of(prepared, seed, request, device, (settings.cpus_per_run, ATTEMPTS))
             if id(prepared.corpus) not in boxes:
                 boxes[id(prepared.corpus)] = _box(prepared)
@@ -196,6 +198,7 @@ def _settle(command: Command, one: Running, result: dict[str, Any]) -> None:
         raise RemoteError(Facts(**result["error"]), result["node"])
     record = receive(command.plan.results, one.prepared, one.seed, result["files"])
     one.unfinished.remove()
+    description_path(command.plan.results, one.identity).unlink(missing_ok=True)
     one.unfinished.__exit__()
     _done(command, record, one.told)
 

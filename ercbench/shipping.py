@@ -72,6 +72,7 @@ class Order(BaseModel):
     overrides: dict[str, JsonValue]
     limit: int | None
     device: str | None
+    chunk: int | None
     keep_model: bool
     trackers: dict[str, dict[str, JsonValue]]
     threads: int = Field(ge=1)
@@ -100,6 +101,7 @@ def order_of(prepared: Prepared, seed: int, request: Request, device: str | None
         overrides=dict(config.overrides),
         limit=prepared.limit,
         device=device,
+        chunk=request.chunk,
         keep_model=request.keep_model,
         trackers={name: dict(settings) for name, settings in request.trackers.items()},
         threads=limits[0],
@@ -207,6 +209,7 @@ def unpack(order: Order, files: Files, folder: Path) -> Request:
         data_dir=data if files and order.kind == "named" else None,
         results=folder / "results",
         device=order.device,
+        chunk=order.chunk,
         keep_model=order.keep_model,
         trackers=order.trackers,
     )

@@ -97,9 +97,14 @@ class UnfinishedRun:
         return epochs_kept(self.folder, verify)
 
 
+def description_path(results: Path, identity: str) -> Path:
+    """Where an unfinished run says which it is."""
+    return results / UNFINISHED / f"{identity}.json"
+
+
 def write_description(results: Path, description: RunDescription) -> Path:
     """Say which run is about to begin, and is unfinished until its record is there."""
-    path = results / UNFINISHED / f"{description.identity}.json"
+    path = description_path(results, description.identity)
     write_atomically(path, description.model_dump_json(indent=2) + "\n")
     return path
 
@@ -108,7 +113,7 @@ def unfinished_runs(results: Path) -> Iterator[UnfinishedRun]:
     """Every run of which something lies in ``.unfinished``, sorted."""
     named = {path.name.partition(".")[0] for path in (results / UNFINISHED).glob("*")}
     for identity in sorted(name for name in named if name and not name.startswith("tmp")):
-        yield UnfinishedRun(results, identity, _read(results / UNFINISHED / f"{identity}.json"))
+        yield UnfinishedRun(results, identity, _read(description_path(results, identity)))
 
 
 def _labels(own: OwnDataset | None) -> tuple[dict[str, str], str | None] | None:

@@ -168,6 +168,11 @@ def _executor(options: dict[str, Any]) -> Ray | None:
 
     given = {name: options.get(name) for name in ("ray_address", "gpus_per_run", "cpus_per_run")}
     if options.get("executor", "serial") == "ray":
+        if options["processes"] > 1:
+            raise UsageError(
+                f"A run on Ray has one process. Got --executor ray and --processes {options['processes']}. Leave one "
+                "out: Ray runs several cells at once, --processes shares one among several devices."
+            )
         return Ray(options["ray_address"], options["gpus_per_run"], options["cpus_per_run"] or 1)
     if named := [name for name, value in given.items() if value is not None]:
         option = f"--{named[0].replace('_', '-')}"
