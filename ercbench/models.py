@@ -7,8 +7,10 @@ made. Everything else that a model needs is in the record.
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ from ercbench.preparing import build_encoder
 from ercbench.records import RunRecord, read_record
 from ercbench.tensors import read_tensors, sha256_of_file, write_tensors
 from ercbench.types import Prototypes, Representation
-from ercbench.whole_files import write_atomically, writing
+from ercbench.whole_files import TEMPORARY, write_atomically, writing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,10 +76,6 @@ def keep(
     """
     import torch
 
-    folder = model_folder(record)
-    shutil.rmtree(folder, ignore_errors=True)
-    with writing(folder):
-        folder.mkdir(parents=True)
     model, candidate, losses = trained
     state = {name: torch.from_numpy(array) for name, array in candidate.tensors().items()}
     test, prototypes = found
@@ -85,13 +83,30 @@ def keep(
     tables: dict[str, Mapping[str, Tensor]] = {ENCODER: model.state_dict(), CLASSIFIER: state, LOSSES: losses}
     if test.vectors.shape[1]:  # an encoder of sparse features, or none, makes no vectors
         tables[VECTORS] = {name: torch.from_numpy(array) for name, array in vectors.items()}
-    files = {
-        name: write_tensors(folder / name, tensors)
-        for name, tensors in tables.items()
-        if tensors or name in (ENCODER, CLASSIFIER)
-    }
-    description = {"files": files, "predictions_sha256": predictions_sha256}
-    write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2) + "\n")
+    with _new(model_folder(record)) as folder:
+        files = {
+            name: write_tensors(folder / name, tensors)
+            for name, tensors in tables.items()
+            if tensors or name in (ENCODER, CLASSIFIER)
+        }
+        description = {"files": files, "predictions_sha256": predictions_sha256}
+        write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2) + "\n")
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[Path]:
+    """A folder to be filled, which then takes the place of `folder`; where that fails, the earlier one stays."""
+    made = folder.with_name(f".{folder.name}{TEMPORARY}")
+    shutil.rmtree(made, ignore_errors=True)  # what a killed process left
+    try:
+        with writing(folder):
+            made.mkdir(parents=True)
+        yield made
+        with writing(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def load(catalog: Catalog, record: Path) -> TrainedModel:

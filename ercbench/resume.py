@@ -108,6 +108,10 @@ class Unfinished:
             epochs: all finished epochs.
             last: tensors of model, losses and optimizer.
             best: weights of the epoch just finished if it is the best so far, else None.
+
+        Raises:
+            WriteError: there is no room, or it may not be written there.
+            RecordError: the best weights were kept by an earlier call, and where is no longer to be found.
         """
         if not self._ranks.main:
             return
@@ -117,11 +121,13 @@ class Unfinished:
         files = {"last": self._write(f"last-{len(epochs)}.safetensors", last)}
         if best is not None:
             files["best"] = self._write(f"best-{len(epochs)}.safetensors", best)
-        elif state is not None:
-            files["best"] = state["files"]["best"]
-        for sealed in map(self._sealed, range(1, len(epochs) + 1)):
-            if sealed.exists():
-                files[sealed.stem] = {"name": sealed.name, "sha256": sha256_of_file(sealed)}
+        elif state is None:
+            raise self._lost(STATE)
+        known = {} if state is None else state["files"]
+        files = {**{name: file for name, file in known.items() if name != "last"}, **files}
+        sealed = self._sealed(len(epochs))
+        if sealed.exists():
+            files[sealed.stem] = {"name": sealed.name, "sha256": sha256_of_file(sealed)}
         content = {"epochs": [asdict(epoch) for epoch in epochs], "resumed_after": self._resumed_after, "files": files}
         text = json.dumps(content)
         write_atomically(self.folder / STATE, json.dumps({"content": text, "sha256": sha256_of(text)}))
@@ -137,11 +143,7 @@ class Unfinished:
         state = self._state()
         damaged = STATE if state is None else self._damaged(state, "best")
         if state is None or damaged:
-            raise RecordError(
-                f"The weights of the best epoch were damaged while the run went on, and are not used. Got "
-                f"{self.folder / str(damaged)}, which is not what was written. Start the same command again: it starts "
-                "this run afresh."
-            )
+            raise self._lost(str(damaged))
         return self._read(state["files"]["best"]["name"])
 
     def seal(self, epoch: int, labels: Sequence[str]) -> None:
@@ -186,6 +188,13 @@ class Unfinished:
         """The name of the first file that is not as the JSON file has it."""
         files = [state["files"][one] for one in which]
         return next((f["name"] for f in files if sha256_of_file(self.folder / f["name"]) != f["sha256"]), None)
+
+    def _lost(self, name: str) -> RecordError:
+        """What is said when weights were kept, and cannot be had back."""
+        return RecordError(
+            "What was kept of this run was damaged while it went on, and is not used. Got "
+            f"{self.folder / name}, which is not what was written. Start the same command again: it starts afresh."
+        )
 
     def _remove_others(self, state: Mapping[str, Any]) -> None:
         """Remove weights of earlier epochs, and what killed processes left."""

@@ -51,7 +51,7 @@ def _random_kills(forks: Forks, folder: Path, wanted: dict[str, Any], kills: int
     rng, begun = random.Random(0), time.perf_counter()
     forks.run(folder / "timed")
     length = time.perf_counter() - begun
-    left, runs, resumed, differing = kills, 0, 0, 0
+    left, runs, resumed, damaged, differing = kills, 0, 0, 0, 0
     while left:
         results, ended = folder / f"random-{runs}", None
         while ended is None or ended.returncode:
@@ -60,9 +60,10 @@ def _random_kills(forks: Forks, folder: Path, wanted: dict[str, Any], kills: int
                 time.sleep(rng.uniform(0, length))
                 child.kill()
             ended = child.wait()
+            damaged += "damaged" in ended.stderr
             left -= ended.returncode == -signal.SIGKILL
             resumed += "Resuming after" in ended.stderr
-        runs, differing = runs + 1, differing + _differs(results, wanted)
+        runs, differing = runs + 1, differing + (_differs(results, wanted) or damaged > 0)
     return {"random_kills": kills, "random_runs": runs, "random_resumed": resumed, "random_differing": differing}
 
 
@@ -70,7 +71,9 @@ def _one(forks: Forks, results: Path, wanted: dict[str, Any], fault: str, number
     """One run that meets a fault at one point, and the restart; whether anything differs."""
     code = {"kill": (-signal.SIGKILL,), "fail": (9, 0)}[fault]  # what fails while something is removed is passed over
     first = forks.run(results, **{fault: number})
-    return first.returncode not in code or forks.run(results).returncode != 0 or _differs(results, wanted)
+    again = forks.run(results)
+    unexpected = first.returncode not in code or again.returncode != 0 or "damaged" in again.stderr
+    return unexpected or _differs(results, wanted)
 
 
 def _differs(results: Path, wanted: dict[str, Any]) -> bool:

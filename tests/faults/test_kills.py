@@ -9,17 +9,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-from faulty_runs import MANY, Forks, strays, the_record, told
+from faulty_runs import MANY, Ended, Forks, strays, the_record, told
 
 
-def test_killed_at_every_kind_of_write(forks: Forks, undisturbed: dict[str, Any], tmp_path: Path) -> None:
-    """Killed just before every kind of creation, sync, renaming and removal, one restart after the other.
+def test_killed_at_every_kind_of_write(
+    forks: Forks, finished: tuple[Path, Ended], undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    """Killed just before every kind of creation, sync, renaming and removal from the second epoch on.
 
-    The restart after the last kill ends the run: predictions and sealed file are those of the undisturbed run byte by
-    byte, the record but for times and restarts, and no temporary file is left.
+    Every restart finds the finished epochs. The one after the last kill ends the run: predictions and sealed file are
+    those of the undisturbed run byte by byte, the record but for times and restarts, and no temporary file is left.
     """
+    second = next(n for n, point in enumerate(finished[1].points, 1) if "sealed-2" in point)
+    assert forks.run(tmp_path, kill=second).returncode == -signal.SIGKILL
     passed: list[str] = []
     while (ended := forks.run(tmp_path, kill=passed)).returncode == -signal.SIGKILL:
+        assert "damaged" not in ended.stderr
+        assert "Resuming after epoch" in ended.stderr or passed == []
         assert ended.kinds[-1] not in passed
         passed.append(ended.kinds[-1])
         assert len(passed) < MANY
