@@ -20,8 +20,9 @@ from ercbench.preparing import Prepared
 from ercbench.progress import Reporter
 from ercbench.provenance import command
 from ercbench.records import RunRecord
+from ercbench.resume import epochs_kept
 from ercbench.run_log import Logged, RunLog, State
-from ercbench.runner import cell_path, run
+from ercbench.runner import cell_path, run, unfinished_folder
 from ercbench.unfinished import RunDescription, write_description
 
 
@@ -127,7 +128,10 @@ def fail(plan: Plan, prepared: Prepared, seed: int, error: Exception, told: Logg
     The error is told which cell it ended, and lets go of what its functions held: the model, above all.
     """
     which = prepared.cell(seed), prepared.identity(seed), command_of(prepared, seed)
-    failure = failure_of(*which, error, (told.stage, told.epoch))
+    kept = epochs_kept(
+        unfinished_folder(prepared, seed, plan.results)
+    )  # by an earlier call, if this one did not come far
+    failure = failure_of(*which, error, (told.stage, max(told.epoch, kept)))
     told.event("cell_failed", error=failure.error, message=failure.message, where=failure.where)
     told.say(f"{failure.cell} failed: {failure.what}")
     error.add_note(f"This ended {failure.cell}: {failure.where}.")
