@@ -128,9 +128,7 @@ def fail(plan: Plan, prepared: Prepared, seed: int, error: Exception, told: Logg
     The error is told which cell it ended, and lets go of what its functions held: the model, above all.
     """
     which = prepared.cell(seed), prepared.identity(seed), command_of(prepared, seed)
-    kept = epochs_kept(
-        unfinished_folder(prepared, seed, plan.results)
-    )  # by an earlier call, if this one did not come far
+    kept = epochs_kept(unfinished_folder(prepared, seed, plan.results))  # maybe by an earlier call
     failure = failure_of(*which, error, (told.stage, max(told.epoch, kept)))
     told.event("cell_failed", error=failure.error, message=failure.message, where=failure.where)
     told.say(f"{failure.cell} failed: {failure.what}")
@@ -151,7 +149,9 @@ def _keep(plan: Plan, failure: Failure, told: Logged) -> None:
 
 def _let_go(error: BaseException) -> None:
     """Clear the frames of an error, and of those that led to it: they would keep a model in memory beside the next."""
+    seen: list[BaseException] = []
     led_to: BaseException | None = error
-    while led_to is not None:
+    while led_to is not None and led_to not in seen:  # an error may be raised from itself
         traceback.clear_frames(led_to.__traceback__)
+        seen.append(led_to)
         led_to = led_to.__cause__ or led_to.__context__

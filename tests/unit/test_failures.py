@@ -286,6 +286,19 @@ def test_a_failed_cell_leaves_no_model_in_memory(plugin: Path, monkeypatch: pyte
     assert alive == [[], [False]]
 
 
+def test_an_error_raised_from_itself_ends_like_any_other(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However errors led to each other, each is let go of once."""
+
+    def odd(*_: object) -> None:
+        error = ValueError("odd")
+        raise error from error
+
+    monkeypatch.setattr(executing, "run_cell", odd)
+    request = Request(["lucky"], ["meld-sample"], "mini", [0], {}, limit=4, results=Path("r"), device="cpu")
+    outcome = executing.execute(plan(load_with_files([plugin]), request), request, Silent())
+    assert [one.message for one in outcome.failures] == ["odd"]
+
+
 def test_where_the_failure_record_cannot_be_written_the_others_are_done(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
