@@ -20,8 +20,9 @@ from ercbench.preparing import Prepared
 from ercbench.progress import Reporter, Silent
 from ercbench.provenance import command
 from ercbench.records import RunRecord
+from ercbench.resume import epochs_kept
 from ercbench.run_log import Logged, RunLog, State
-from ercbench.runner import cell_path, run
+from ercbench.runner import cell_path, run, unfinished_folder
 from ercbench.unfinished import RunDescription, write_description
 
 
@@ -129,7 +130,8 @@ def fail(plan: Plan, prepared: Prepared, seed: int, error: Exception, told: Logg
     The error is told which cell it ended, and lets go of what its functions held: the model, above all.
     """
     which = prepared.cell(seed), prepared.identity(seed), command_of(prepared, seed)
-    failure = failure_of(*which, error, (told.stage, told.epoch))
+    kept = epochs_kept(unfinished_folder(prepared, seed, plan.results))  # maybe by an earlier call
+    failure = failure_of(*which, error, (told.stage, max(told.epoch, kept)))
     told.event("cell_failed", error=failure.error, message=failure.message, where=failure.where)
     told.say(f"{failure.cell} failed: {failure.what}")
     error.add_note(f"This ended {failure.cell}: {failure.where}.")
@@ -149,7 +151,9 @@ def _keep(plan: Plan, failure: Failure, told: Logged) -> None:
 
 def _let_go(error: BaseException) -> None:
     """Clear the frames of an error, and of those that led to it: they would keep a model in memory beside the next."""
+    seen: list[BaseException] = []
     led_to: BaseException | None = error
-    while led_to is not None:
+    while led_to is not None and led_to not in seen:  # an error may be raised from itself
         traceback.clear_frames(led_to.__traceback__)
+        seen.append(led_to)
         led_to = led_to.__cause__ or led_to.__context__

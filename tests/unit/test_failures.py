@@ -177,6 +177,24 @@ def test_what_failed_is_not_run_again_until_somebody_asks(
     assert "Everything is done." in run("raises", "lucky").stdout
 
 
+def test_a_retry_that_does_not_come_far_keeps_what_was_good(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last good epoch is that of the call before, and it is still there."""
+    run("raises")
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.Cell, "__init__", broken)
+        assert isinstance(run("raises", "--retry-failed").exception, ZeroDivisionError)
+    kept = failed("raises")
+    assert kept
+    assert (kept.error, kept.stage, kept.last_epoch) == ("ZeroDivisionError", None, 1)
+    assert kept.where == "before the first stage, after epoch 1"
+
+
 def test_other_settings_in_the_same_place_are_another_run(run: Callable[..., Result]) -> None:
     """Nobody knows yet whether they fail; neither does anybody where the plugin was changed."""
     assert isinstance(run("raises").exception, ValueError)
@@ -266,6 +284,19 @@ def test_a_failed_cell_leaves_no_model_in_memory(plugin: Path, monkeypatch: pyte
     outcome = executing.execute(plan(load_with_files([plugin]), request), request, Silent())
     assert [str(error) for error in outcome.errors] == ["no such luck"]
     assert alive == [[], [False]]
+
+
+def test_an_error_raised_from_itself_ends_like_any_other(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However errors led to each other, each is let go of once."""
+
+    def odd(*_: object) -> None:
+        error = ValueError("odd")
+        raise error from error
+
+    monkeypatch.setattr(executing, "run_cell", odd)
+    request = Request(["lucky"], ["meld-sample"], "mini", [0], {}, limit=4, results=Path("r"), device="cpu")
+    outcome = executing.execute(plan(load_with_files([plugin]), request), request, Silent())
+    assert [one.message for one in outcome.failures] == ["odd"]
 
 
 def test_where_the_failure_record_cannot_be_written_the_others_are_done(
