@@ -11,7 +11,19 @@ import click
 LATEST = Path(__file__).parent / "results" / "latest.json"
 MACHINES = "machines"
 """Key of what each part was measured on; every other key is a figure."""
-PARTS = ("train_step", "epoch", "loss", "predict", "text", "startup", "growth", "profile", "calibration", "boards", "executors")
+PARTS = (
+    "train_step",
+    "epoch",
+    "loss",
+    "predict",
+    "text",
+    "startup",
+    "growth",
+    "profile",
+    "calibration",
+    "boards",
+    "executors",
+)
 WITHOUT_DATA = {"calibration", "boards", "executors"}
 """Parts that make their data up, or use the samples."""
 

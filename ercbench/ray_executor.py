@@ -221,3 +221,5 @@ def _cancel(command: Command) -> None:
         for reference in left:
             ray.cancel(reference, force=force)
         _, left = ray.wait(left, num_returns=len(left), timeout=GRACE) if left else ([], [])
+    for one in command.running.values():
+        shutil.rmtree(arrived(command.plan.results, one.identity), ignore_errors=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -230,7 +231,8 @@ def inside(name: str) -> PurePosixPath:
         UsageError: it is absolute, or goes up.
     """
     path = PurePosixPath(name)
-    if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
+    elsewhere = path.is_absolute() or not path.parts or ".." in path.parts
+    if elsewhere or re.search(r"^[A-Za-z]:|[\\\0]", name):  # a drive of Windows, its separator, an end of text
         raise UsageError(f"A file's name from another machine must be relative. Got {name!r}. Nothing was written.")
     return path
 

@@ -201,6 +201,19 @@ def test_the_data_set_travels(
     assert record.dataset.name == ("meld-sample" if kind == "named" else "talk")
 
 
+@pytest.mark.real_data
+def test_a_data_set_from_the_data_folder_travels(
+    real_data: Path, planned: Callable[..., tuple[Plan, Request]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of its files that were read, by the names that a record has for them; the other machine has none."""
+    cluster = Cluster(*(of := planned("majority", "meld")))
+    _, expected = serial(of[1], tmp_path / "serial")
+    monkeypatch.setenv("ERCBENCH_DATA", str(tmp_path / "nothing"))
+    record, predictions = accept(cluster, cluster.run("far"))
+    assert predictions == expected
+    assert set(record.dataset.files) == {Path(name).name for name in cluster.files}
+
+
 def test_local_plugins_travel(planned: Callable[..., tuple[Plan, Request]], tmp_path: Path) -> None:
     """A plugin's file is shipped as it was read, and the record names its sha256."""
     file = tmp_path / "my_recipe.py"
