@@ -57,7 +57,7 @@ class Ray:
                 "A run takes at least one processor, and a part of a GPU or whole ones. Got "
                 f"{self.cpus_per_run} and {gpus}. Ask for 1 processor or more, and for 0.5 or 1 GPU, say."
             )
-        if importlib.util.find_spec("ray") is None:
+        if (found := importlib.util.find_spec("ray")) is None or found.origin is None:  # any folder has a spec
             raise UsageError('Ray is not installed. Install it: pip install "ercbench[ray]"')
 
 

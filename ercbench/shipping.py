@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.catalog import Catalog
 from ercbench.cells import CellName
@@ -108,6 +108,22 @@ def order_of(prepared: Prepared, seed: int, request: Request, device: str | None
         local_encoder=str(getattr(config.encoder.settings, "checkpoint", "")) if on_disk else None,
         expected=_expected(prepared, seed),
     )
+
+
+def read_order(text: str, node: str) -> Order:
+    """JSON -> Order.
+
+    Raises:
+        PluginError: it comes from another ercbench.
+    """
+    try:
+        return Order.model_validate_json(text)
+    except ValidationError as error:
+        here = package_versions(("ercbench",))["ercbench"]
+        raise PluginError(
+            f"{node} has ercbench {here}, which cannot read what the command sends: it is of another version. Install "
+            "the same version of ercbench on all machines."
+        ) from error
 
 
 def _expected(prepared: Prepared, seed: int) -> Expected:
