@@ -109,7 +109,8 @@ class Collector:
         identity, number = key
         if self._starts.get(identity) != number:
             raise UsageError(f"The cell was taken up by another machine. Got start {number} of {identity}.")
-        os.kill(self._owner, 0)  # raises where the command is gone: another one may be at these files by now
+        if os.name == "posix":
+            os.kill(self._owner, 0)  # raises where the command is gone: another one may be at these files by now
         folder = self._root / identity if place == "checkpoint" else arrived(self._root.parent, identity)
         return folder / inside(name)
 

@@ -54,12 +54,13 @@ class Ray:
             UsageError: a number is not acceptable, or Ray is not installed.
         """
         gpus = self.gpus_per_run
-        if self.cpus_per_run < 1 or (gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus)))):
+        given = gpus is None or 0 <= gpus <= 1 or (gpus > 1 and float(gpus).is_integer())
+        if self.cpus_per_run < 1 or not given:
             raise UsageError(
                 "A run takes at least one processor, and a part of a GPU or whole ones. Got "
-                f"{self.cpus_per_run} and {gpus}. Set cpus_per_run to 1 or more, gpus_per_run to 0.5 or 1, say."
+                f"{self.cpus_per_run} and {gpus}. Ask for 1 processor or more, and for 0.5 or 1 GPU, say."
             )
-        if importlib.util.find_spec("ray") is None:
+        if (found := importlib.util.find_spec("ray")) is None or found.origin is None:  # any folder has a spec
             raise UsageError('Ray is not installed. Install it: pip install "ercbench[ray]"')
 
 

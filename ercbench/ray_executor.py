@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import ray
@@ -28,7 +29,7 @@ from ercbench.grid import Plan, Ray, Request, finished
 from ercbench.preparing import Prepared
 from ercbench.progress import Reporter
 from ercbench.ray_cluster import connected, resources
-from ercbench.ray_worker import CELL, COLLECTOR
+from ercbench.ray_worker import CELL, COLLECTOR, node_name
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
 from ercbench.run_log import Logged, RunLog
@@ -41,6 +42,8 @@ ATTEMPTS = 4
 """Machines that may begin a cell: as many as Ray's usual number of retries, 3, allows."""
 POLL = 0.5
 """Seconds between two looks at what has come in."""
+LOOK = 5.0
+"""Seconds between two looks at which machines are there."""
 GRACE = 5.0
 """Seconds that tasks have to end by themselves when they are cancelled."""
 
@@ -72,6 +75,7 @@ class Command:
     running: dict[Any, Running] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     collector: Any = None
+    looked: float = field(default_factory=time.monotonic)
 
 
 def execute_on_ray(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
@@ -108,7 +112,7 @@ def _submit(command: Command, settings: Ray, locks: ExitStack) -> None:
     device, needs = resources(settings, request.device, command.reporter)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     command.collector = COLLECTOR.options(scheduling_strategy=here).remote(str(plan.results.absolute()), os.getpid())
-    boxes: dict[int, Any] = {}
+    boxes: dict[str, Any] = {}
     task = CELL.options(max_retries=ATTEMPTS - 1, retry_exceptions=False, **needs)
     for prepared, seed in cells(plan):
         told = Logged(prepared.cell(seed), command.events.write, command.reporter)
@@ -120,12 +124,12 @@ def _submit(command: Command, settings: Ray, locks: ExitStack) -> None:
             locks.enter_context(unfinished)
             write_description(plan.results, describe(prepared, seed))
             order = order_of(prepared, seed, request, device, (settings.cpus_per_run, ATTEMPTS))
-            if id(prepared.corpus) not in boxes:
-                boxes[id(prepared.corpus)] = _box(prepared)
+            if (dataset := prepared.config.dataset.name) not in boxes:
+                boxes[dataset] = _box(prepared)
         except Exception as error:
             _failed(command, Running(prepared, seed, told, unfinished), error)
             continue
-        reference = task.remote(order.model_dump_json(), boxes[id(prepared.corpus)], command.collector)
+        reference = task.remote(order.model_dump_json(), boxes[dataset], command.collector)
         command.running[reference] = Running(prepared, seed, told, unfinished)
 
 
@@ -148,7 +152,19 @@ def _watch(command: Command) -> None:
             except Exception as error:
                 _failed(command, one, error)
             del command.running[reference]
+        _look(command)
         command.reporter.cells(command.events.state)
+
+
+def _look(command: Command) -> None:
+    """Say which cells were on machines that are gone; Ray starts them again where there is room."""
+    if time.monotonic() - command.looked < LOOK:
+        return
+    command.looked = time.monotonic()
+    there = tuple(node_name("", node["NodeID"]) for node in ray.nodes() if node["Alive"])
+    for cell in command.events.state.cells.values():
+        if cell.state == "running" and not cell.node.endswith(there):
+            command.events.write("cell_requeued", cell=asdict(cell.cell), message=f"{cell.node} was lost")
 
 
 def _take_in(command: Command) -> None:
@@ -224,3 +240,5 @@ def _cancel(command: Command) -> None:
         for reference in left:
             ray.cancel(reference, force=force)
         _, left = ray.wait(left, num_returns=len(left), timeout=GRACE) if left else ([], [])
+    for one in command.running.values():
+        shutil.rmtree(arrived(command.plan.results, one.identity), ignore_errors=True)

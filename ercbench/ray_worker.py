@@ -13,8 +13,9 @@ import ray
 from ray.exceptions import RayTaskError
 
 from ercbench.collecting import Collector
-from ercbench.shipping import Files, Order
-from ercbench.working import work
+from ercbench.errors import PluginError
+from ercbench.shipping import Files, read_order
+from ercbench.working import refused, work
 
 
 class RayLink:
@@ -46,8 +47,17 @@ def run_on_worker(order: str, boxes: Sequence[Any], collector: Any) -> dict[str,
         found: Files = ray.get(files)
         return found
 
-    node = f"{socket.gethostname()} {ray.get_runtime_context().get_node_id()[:6]}"
-    return work(Order.model_validate_json(order), (fetch, ray.get(plugins)), RayLink(collector), node)
+    node = node_name(socket.gethostname(), ray.get_runtime_context().get_node_id())
+    try:
+        read = read_order(order, node)
+    except PluginError as error:
+        return refused(error, node)
+    return work(read, (fetch, ray.get(plugins)), RayLink(collector), node)
+
+
+def node_name(host: str, identity: str) -> str:
+    """A machine in words; several nodes of a cluster may be on one."""
+    return f"{host} {identity[:6]}"
 
 
 CELL = ray.remote(run_on_worker)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.catalog import Catalog
 from ercbench.cells import CellName
@@ -109,6 +110,22 @@ def order_of(prepared: Prepared, seed: int, request: Request, device: str | None
         local_encoder=str(getattr(config.encoder.settings, "checkpoint", "")) if on_disk else None,
         expected=_expected(prepared, seed),
     )
+
+
+def read_order(text: str, node: str) -> Order:
+    """JSON -> Order.
+
+    Raises:
+        PluginError: it comes from another ercbench.
+    """
+    try:
+        return Order.model_validate_json(text)
+    except ValidationError as error:
+        here = package_versions(("ercbench",))["ercbench"]
+        raise PluginError(
+            f"{node} has ercbench {here}, which cannot read what the command sends: it is of another version. Install "
+            "the same version of ercbench on all machines."
+        ) from error
 
 
 def _expected(prepared: Prepared, seed: int) -> Expected:
@@ -233,7 +250,8 @@ def inside(name: str) -> PurePosixPath:
         UsageError: it is absolute, or goes up.
     """
     path = PurePosixPath(name)
-    if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
+    elsewhere = path.is_absolute() or not path.parts or ".." in path.parts
+    if elsewhere or re.search(r"^[A-Za-z]:|[\\\0]", name):  # a drive of Windows, its separator, an end of text
         raise UsageError(f"A file's name from another machine must be relative. Got {name!r}. Nothing was written.")
     return path
 

@@ -74,8 +74,12 @@ def work(order: Order, handed: Handed, link: Link, node: str) -> dict[str, Any]:
             return {"files": sender.finished(results)}
     # A plugin's code may raise anything; whatever it is becomes the failure record of this cell.
     except Exception as error:
-        facts = facts_of(error)
-        return {"error": asdict(facts), "stage": sender.stage, "epoch": sender.epoch, "node": node}
+        return refused(error, node, sender.stage, sender.epoch)
+
+
+def refused(error: Exception, node: str, stage: str | None = None, epoch: int = 0) -> dict[str, Any]:
+    """What is sent back where a cell ended with an error, or did not begin."""
+    return {"error": asdict(facts_of(error)), "stage": stage, "epoch": epoch, "node": node}
 
 
 def _run(order: Order, handed: Handed, sender: Sender, folder: Path) -> Path:

@@ -148,7 +148,7 @@ def test_a_node_is_killed_and_its_cell_goes_on_elsewhere(
         nodes.kill(first)
         held.flag.touch()
         [requeued] = until(process, r"seed 0: running on \S+ (\w+)")
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert requeued[1] != first
     assert predictions(tmp_path / "r") == whole
@@ -157,8 +157,8 @@ def test_a_node_is_killed_and_its_cell_goes_on_elsewhere(
     assert not [path for path in (tmp_path / "r" / ".unfinished").iterdir() if path.suffix != ".lock"]
     [log] = (tmp_path / "r" / "logs").glob("*.jsonl")
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    [lost] = [event for event in events if event["event"] == "cell_requeued"]
-    assert first in lost["message"]
+    *_, lost = [event for event in events if event["event"] == "cell_requeued"]
+    assert re.search(f"{first} was lost; taken up by .*{requeued[1]}", lost["message"])
 
 
 def test_the_command_is_killed_and_started_again(
@@ -179,11 +179,11 @@ def test_ctrl_c_ends_all_and_keeps_what_is_finished(held: Held, whole: dict[int,
     with held.start("r", *SEEDS, "--executor", "ray") as process:
         until(process, "seed 0: running on .*, epoch 2/3")
         os.killpg(process.pid, signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=200)
     assert process.returncode == 130, said
     assert "Interrupted. The same command goes on" in said
     assert "Traceback" not in said
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while session(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not session(process.pid)
@@ -206,7 +206,7 @@ def test_a_grid_from_python_gives_the_records_of_a_serial_one(nodes: Nodes, tmp_
     )
     done = subprocess.run(
         [sys.executable, "-c", script, nodes.address, str(tmp_path)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=200, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     serial, ray = (
@@ -223,8 +223,8 @@ def test_a_cluster_that_is_not_there_is_told_at_once(ercbench_command: Path, tmp
     begun = time.monotonic()
     found = subprocess.run(
         [ercbench_command, *arguments, "--ray-address", "127.0.0.1:1"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert found.returncode == 2, found.stderr
     assert "There is no Ray cluster that this machine belongs to. Got --ray-address 127.0.0.1:1" in found.stderr
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 120

@@ -17,7 +17,7 @@ from ercbench import working
 from ercbench.catalog import load_catalog, load_with_files
 from ercbench.collecting import Collector, arrived, receive
 from ercbench.data import load
-from ercbench.errors import RecordError, UsageError
+from ercbench.errors import PluginError, RecordError, UsageError
 from ercbench.executing import execute
 from ercbench.failures import Facts, RemoteError, facts_of
 from ercbench.grid import Plan, Request, plan
@@ -25,6 +25,7 @@ from ercbench.manifest import read_manifest
 from ercbench.own import of_corpus
 from ercbench.progress import Silent
 from ercbench.records import PluginIdentity, RunRecord
+from ercbench.shipping import read_order
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -201,6 +202,19 @@ def test_the_data_set_travels(
     assert record.dataset.name == ("meld-sample" if kind == "named" else "talk")
 
 
+@pytest.mark.real_data
+def test_a_data_set_from_the_data_folder_travels(
+    real_data: Path, planned: Callable[..., tuple[Plan, Request]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of its files that were read, by the names that a record has for them; the other machine has none."""
+    cluster = Cluster(*(of := planned("majority", "meld")))
+    _, expected = serial(of[1], tmp_path / "serial")
+    monkeypatch.setenv("ERCBENCH_DATA", str(tmp_path / "nothing"))
+    record, predictions = accept(cluster, cluster.run("far"))
+    assert predictions == expected
+    assert set(record.dataset.files) == {Path(name).name for name in cluster.files}
+
+
 def test_local_plugins_travel(planned: Callable[..., tuple[Plan, Request]], tmp_path: Path) -> None:
     """A plugin's file is shipped as it was read, and the record names its sha256."""
     file = tmp_path / "my_recipe.py"
@@ -238,6 +252,15 @@ def test_other_versions_of_plugins_are_refused(planned: Callable[..., tuple[Plan
         in told["error"]["message"]
     )
     assert not cluster.events("cell_started")
+
+
+def test_an_order_of_another_version_is_refused(planned: Callable[..., tuple[Plan, Request]]) -> None:
+    """One that has a field more, or lacks one, is told as what it is."""
+    text = Cluster(*planned("majority")).order.model_dump_json()
+    assert read_order(text, "far").cell.seed == 0
+    for other in (text.replace("{", '{"new": 1, ', 1), text.replace('"threads"', '"cores"')):
+        with pytest.raises(PluginError, match="Install the same version of ercbench on all machines"):
+            read_order(other, "far")
 
 
 @pytest.mark.parametrize("what", ["fingerprint", "digest", "weights", "identity", "values"])
