@@ -155,14 +155,10 @@ class EpochRecord(_Frozen):
     dev_weighted_f1: Fraction = Field(description="after the epoch")
     seconds: Seconds = Field(description="of training, without the scoring after it")
     utterances_per_second: Annotated[float, Field(ge=0)] = Field(description="while training")
-    utterances: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="trained on, as a curriculum chose them; null: all of train"
-    )
-    difficulty: float | None = Field(
-        None, description="their mean, as the curriculum measures it; null where none does"
-    )
+    utterances: Annotated[int, Field(ge=1)] | None = Field(None, description="that a curriculum chose; null: all")
+    difficulty: float | None = Field(None, description="their mean, as the curriculum measures it; null: none does")
     chunk: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="utterances encoded at once at the end of the epoch; null: all that go together"
+        None, description="utterances encoded at once when it ended; null: all that go together"
     )
 
 

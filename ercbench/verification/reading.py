@@ -35,7 +35,7 @@ class Subject:
 
 
 def read_subject(results: Path, file: str) -> tuple[Subject | None, list[Finding]]:
-    """A file -> the record in it, or None and why."""
+    """A file -> the record in it and what is wrong with the file, or None and why."""
     try:
         data = parse_json(read_bytes(results, file, RECORD_BYTES))
     except Unreadable as error:
@@ -46,12 +46,14 @@ def read_subject(results: Path, file: str) -> tuple[Subject | None, list[Finding
         fix = "Update ercbench, or run the record's command again."
         return None, [fault(file, "schema_version", f"This ercbench reads {known}.", fix, version)]
     values, damage = without_checksum(data)
-    if damage:
-        return None, [fault(file, "sha256", f"The record was changed after it was written: {damage}.", AGAIN)]
+    # What was changed is told as well, so this alone ends nothing.
+    changed = (
+        [fault(file, "sha256", f"The record was changed after it was written: {damage}.", AGAIN)] if damage else []
+    )
     try:
-        return Subject(results, file, RunRecord.model_validate(upgraded(values)), version), []
+        return Subject(results, file, RunRecord.model_validate(upgraded(values)), version), changed
     except ValidationError as error:
-        return None, not_acceptable(file, error)
+        return None, [*changed, *not_acceptable(file, error)]
 
 
 def not_acceptable(file: str, error: ValidationError) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -86,7 +87,7 @@ class Verifier:
         subject, findings = read_subject(results, file)
         if subject is None:
             return Checked(file, None, "faulty", tuple(findings))
-        found = tuple(_first_of_each(self._all(subject)))
+        found = tuple(_first_of_each(chain(findings, self._all(subject))))
         kinds = {finding.kind for finding in found}
         status: Status = "verified" if self.with_data else "checked without data"
         if "unverified" in kinds:

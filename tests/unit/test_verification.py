@@ -542,6 +542,14 @@ def leaves(value: Any, path: str) -> list[tuple[str, Any]]:
     return [(path, value)]
 
 
+def test_a_stale_checksum_does_not_hide_what_was_changed(results: Path) -> None:
+    """Whoever edits a number and leaves the checksum is told of both."""
+    text = (results / FILE).read_text()
+    score = json.loads(text)["scores"]["test"]["accuracy"]
+    (results / FILE).write_text(text.replace(f'"accuracy": {score}', '"accuracy": 1.0'))
+    assert {(FILE, "sha256"), (FILE, "scores.test.accuracy")} <= found(results)
+
+
 def test_every_number_of_the_test_scores_counts(results: Path) -> None:
     """Whichever number of scores.test is edited, that very field is named, with both values."""
     values = json.loads(edited(results / FILE, lambda _: None).read_text())
