@@ -121,6 +121,7 @@ class WriteError(ErcbenchError):
     """
 
     exit_code = 9
+    lasting = False
 
     def __init__(self, path: object, reason: str) -> None:
         self.reason = reason
