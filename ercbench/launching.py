@@ -124,6 +124,7 @@ def _end(by: signal.Signals) -> NoReturn:
 
 def _settings(processes: int, folder: Path) -> LaunchConfig:
     """All processes on this machine, none of them started twice."""
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig
 
     return LaunchConfig(
@@ -135,6 +136,7 @@ def _settings(processes: int, folder: Path) -> LaunchConfig:
         rdzv_endpoint="localhost:0",
         local_addr="127.0.0.1",
         max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=str(folder / "launcher")),  # or it leaves a folder of its own behind
     )
 
 
