@@ -276,8 +276,8 @@ def _threads(number: int) -> Iterator[None]:
 
     before = torch.get_num_threads()
     torch.set_num_threads(number)
-    with threadpool_limits(limits=number):
-        try:
+    try:
+        with threadpool_limits(limits=number):
             yield
-        finally:
-            torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(before)
