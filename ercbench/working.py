@@ -253,14 +253,14 @@ def workspace() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
 
 
 def _sweep(folder: Path) -> None:
     """Remove the folder of a process that is gone."""
     try:
-        if time.time() - folder.stat().st_mtime < SOON or not (folder / "lock").exists():
+        if time.time() - folder.stat().st_mtime < SOON:
             return
         with FileLock(folder / "lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)

@@ -398,9 +398,10 @@ def test_folders_of_killed_runs_are_removed(tmp_path: Path, monkeypatch: pytest.
     """What a killed process left, data among it, goes when the next begins; what is in use stays."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(working, "SOON", 0.0)
-    left = tmp_path / f"{working.PREFIX}old"
-    left.mkdir()
-    (left / "lock").touch()
+    for name, holds in (("killed", "lock"), ("killed-at-its-end", "data")):
+        left = tmp_path / f"{working.PREFIX}{name}"
+        left.mkdir()
+        (left / holds).touch()
     with working.workspace() as one, working.workspace() as other:
         assert sorted(tmp_path.iterdir()) == sorted([one, other])
     assert not list(tmp_path.iterdir())
