@@ -8,18 +8,14 @@ them. Each file is written to the end, synced and renamed.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from ercbench.cells import cell_of
-from ercbench.errors import RecordError, UsageError
-from ercbench.models import model_folder
-from ercbench.preparing import Prepared
-from ercbench.records import RunRecord, read_record
+from ercbench.errors import UsageError
 from ercbench.resume import STATE
-from ercbench.shipping import inside
 from ercbench.tensors import sha256_of_file
 
 Place = Literal["checkpoint", "arrived"]
@@ -120,34 +116,14 @@ def arrived(results: Path, identity: str) -> Path:
     return results / ".unfinished" / f"{identity}.arrived"
 
 
-def receive(results: Path, prepared: Prepared, seed: int, files: dict[str, str]) -> RunRecord:
-    """Check the files of a finished cell, and move them to where they belong, the record last.
-
-    Args:
-        results: folder of the records.
-        prepared: the cell.
-        seed: of the run.
-        files: sha256 by name, as the machine that made them told.
+def inside(name: str) -> PurePosixPath:
+    """A relative name that comes from another machine, when it leads to nowhere else.
 
     Raises:
-        RecordError: they are not what was told, or not this cell's.
+        UsageError: it is absolute, or goes up.
     """
-    folder = arrived(results, prepared.identity(seed))
-    place = PurePosixPath(prepared.cell(seed).record(results).relative_to(results).as_posix())
-    names = [inside(name) for name in files]
-    if damaged := [str(name) for name in names if sha256_of_file(folder / name) != files[str(name)]]:
-        raise RecordError(f"Files of the run arrived damaged: {', '.join(damaged)}. Start the command again.")
-    record = read_record(folder / place)
-    predictions = str(place.parent / record.predictions.file)
-    foreign = cell_of(record) != prepared.cell(seed) or prepared.config.differences(record.config)
-    if foreign or files.get(predictions) != record.predictions.sha256:
-        raise RecordError(f"What arrived is not the run that was asked for. Got {cell_of(record)}. Start it again.")
-    model = model_folder(results / place)
-    if any(model in (results / name).parents for name in names):
-        shutil.rmtree(model, ignore_errors=True)
-    for name in sorted(names, key=lambda name: name == place):
-        path = results / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(folder / name, path)
-    shutil.rmtree(folder, ignore_errors=True)
-    return record
+    path = PurePosixPath(name)
+    elsewhere = path.is_absolute() or not path.parts or ".." in path.parts
+    if elsewhere or re.search(r"^[A-Za-z]:|[\\\0]", name):  # a drive of Windows, its separator, an end of text
+        raise UsageError(f"A file's name from another machine must be relative. Got {name!r}. Nothing was written.")
+    return path

@@ -22,7 +22,7 @@ from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ercbench.cell_runs import Outcome, announce, cells, describe, fail, succeed
-from ercbench.collecting import arrived, receive
+from ercbench.collecting import arrived
 from ercbench.errors import Busy, UsageError
 from ercbench.failures import Facts, RemoteError
 from ercbench.grid import Plan, Ray, Request, finished
@@ -30,6 +30,7 @@ from ercbench.preparing import Prepared
 from ercbench.progress import Reporter
 from ercbench.ray_cluster import connected, resources
 from ercbench.ray_worker import CELL, COLLECTOR, node_name
+from ercbench.receiving import receive
 from ercbench.records import RunRecord
 from ercbench.resume import Unfinished
 from ercbench.run_log import Logged, RunLog

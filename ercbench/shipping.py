@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ercbench.catalog import Catalog
 from ercbench.cells import CellName
+from ercbench.collecting import inside
 from ercbench.data_files import data_folder, file_names, find_files
 from ercbench.errors import CheckpointError, DataError, ErcbenchError, PluginError, Problems, UsageError
 from ercbench.grid import Request
@@ -241,19 +241,6 @@ def lay_out(files: Files, folder: Path) -> list[Path]:
         path.write_bytes(content)
         paths.append(path)
     return paths
-
-
-def inside(name: str) -> PurePosixPath:
-    """A relative name that comes from another machine, when it leads to nowhere else.
-
-    Raises:
-        UsageError: it is absolute, or goes up.
-    """
-    path = PurePosixPath(name)
-    elsewhere = path.is_absolute() or not path.parts or ".." in path.parts
-    if elsewhere or re.search(r"^[A-Za-z]:|[\\\0]", name):  # a drive of Windows, its separator, an end of text
-        raise UsageError(f"A file's name from another machine must be relative. Got {name!r}. Nothing was written.")
-    return path
 
 
 def check_plugins(order: Order, catalog: Catalog, node: str) -> None:

@@ -253,14 +253,14 @@ def workspace() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
 
 
 def _sweep(folder: Path) -> None:
     """Remove the folder of a process that is gone."""
     try:
-        if time.time() - folder.stat().st_mtime < SOON or not (folder / "lock").exists():
+        if time.time() - folder.stat().st_mtime < SOON:
             return
         with FileLock(folder / "lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
@@ -276,8 +276,8 @@ def _threads(number: int) -> Iterator[None]:
 
     before = torch.get_num_threads()
     torch.set_num_threads(number)
-    with threadpool_limits(limits=number):
-        try:
+    try:
+        with threadpool_limits(limits=number):
             yield
-        finally:
-            torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(before)

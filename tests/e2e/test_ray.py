@@ -215,16 +215,3 @@ def test_a_grid_from_python_gives_the_records_of_a_serial_one(nodes: Nodes, tmp_
     )
     assert len(serial) == 4
     assert ray == serial
-
-
-def test_a_cluster_that_is_not_there_is_told_at_once(ercbench_command: Path, tmp_path: Path) -> None:
-    """In seconds, with what to do; nothing is left in the results folder that would keep a later command away."""
-    arguments = ["run", "majority", "--dataset", "meld-sample", "--results", "r", "--executor", "ray"]
-    begun = time.monotonic()
-    found = subprocess.run(
-        [ercbench_command, *arguments, "--ray-address", "127.0.0.1:1"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert found.returncode == 2, found.stderr
-    assert "There is no Ray cluster that this machine belongs to. Got --ray-address 127.0.0.1:1" in found.stderr
-    assert time.monotonic() - begun < 120

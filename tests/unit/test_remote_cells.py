@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from made_runs import made_data
 from without_ray import Cluster, Killed
 
 import ercbench
-from ercbench import working
+from ercbench import classifying, working
 from ercbench.catalog import load_catalog, load_with_files
-from ercbench.collecting import Collector, arrived, receive
+from ercbench.collecting import Collector, arrived
 from ercbench.data import load
 from ercbench.errors import PluginError, RecordError, UsageError
 from ercbench.executing import execute
@@ -24,6 +26,7 @@ from ercbench.grid import Plan, Request, plan
 from ercbench.manifest import read_manifest
 from ercbench.own import of_corpus
 from ercbench.progress import Silent
+from ercbench.receiving import receive
 from ercbench.records import PluginIdentity, RunRecord
 from ercbench.shipping import read_order
 
@@ -215,6 +218,38 @@ def test_a_data_set_from_the_data_folder_travels(
     assert set(record.dataset.files) == {Path(name).name for name in cluster.files}
 
 
+class Files(dict[str, bytes]):
+    """Files that a test can see being let go."""
+
+
+def test_nothing_of_test_is_at_hand_while_a_cell_runs(
+    planned: Callable[..., tuple[Plan, Request]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data set's files, with the labels of test, are laid out and let go before a plugin's code runs."""
+    cluster = Cluster(*planned("majority", str(made_data(tmp_path, "talk"))))
+    given = [Files(cluster.files)]
+    there, held, fit = weakref.ref(given[0]), [], classifying.fit
+
+    def watched(*arguments: Any) -> Any:
+        held.append(there() is not None)
+        return fit(*arguments)
+
+    monkeypatch.setattr(classifying, "fit", watched)
+    order = cluster.order
+    told = working.work(order, (given.pop, {}), lambda name, *more: getattr(cluster.collector, name)(*more), "far")
+    assert "error" not in told
+    assert held == [False]
+
+
+def test_a_cell_uses_the_threads_it_was_given(planned: Callable[..., tuple[Plan, Request]]) -> None:
+    """As many as it has processors, and as many as before when it is over."""
+    cluster = Cluster(*planned("majority"))
+    cluster.order = cluster.order.model_copy(update={"threads": 3})
+    record, _ = accept(cluster, cluster.run("far"))
+    assert record.environment.hardware.endswith(", 3 threads")
+    assert torch.get_num_threads() == 1
+
+
 def test_local_plugins_travel(planned: Callable[..., tuple[Plan, Request]], tmp_path: Path) -> None:
     """A plugin's file is shipped as it was read, and the record names its sha256."""
     file = tmp_path / "my_recipe.py"
@@ -363,9 +398,10 @@ def test_folders_of_killed_runs_are_removed(tmp_path: Path, monkeypatch: pytest.
     """What a killed process left, data among it, goes when the next begins; what is in use stays."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(working, "SOON", 0.0)
-    left = tmp_path / f"{working.PREFIX}old"
-    left.mkdir()
-    (left / "lock").touch()
+    for name, holds in (("killed", "lock"), ("killed-at-its-end", "data")):
+        left = tmp_path / f"{working.PREFIX}{name}"
+        left.mkdir()
+        (left / holds).touch()
     with working.workspace() as one, working.workspace() as other:
         assert sorted(tmp_path.iterdir()) == sorted([one, other])
     assert not list(tmp_path.iterdir())
