@@ -179,6 +179,7 @@ class Forks:
     def begin(self, results: Path, *more: str, cache: Path | None = None, **fault: Any) -> Child:
         """Start the sample run, with more options, and a fault as `start` takes it."""
         values = {"encoder.checkpoint": self.checkpoint, "encoder.width": 16, "training.epochs": EPOCHS}
+        values["training.encoder_lr"] = 0.001  # so that a later epoch than the first is the best
         settings = [word for path, value in values.items() for word in ("--set", f"{path}={value}")]
         return self.start(["run", *SAMPLE, *settings, "--results", str(results), *more], results, cache, fault)
 
