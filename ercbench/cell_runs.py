@@ -133,7 +133,8 @@ def fail(plan: Plan, prepared: Prepared, seed: int, error: Exception, told: Logg
     kept = epochs_kept(unfinished_folder(prepared, seed, plan.results))  # maybe by an earlier call
     failure = failure_of(*which, error, (told.stage, max(told.epoch, kept)))
     told.event("cell_failed", error=failure.error, message=failure.message, where=failure.where)
-    told.say(f"{failure.cell} failed: {failure.what}")
+    if plan.cells > 1:  # of the only cell the command itself says what happened
+        told.say(f"{failure.cell} failed: {failure.what}")
     error.add_note(f"This ended {failure.cell}: {failure.where}.")
     if not isinstance(error, ErcbenchError) or error.lasting:
         _keep(plan, failure, told)

@@ -22,11 +22,12 @@ from filelock import FileLock
 
 from ercbench import log_events
 from ercbench.cells import CellName
-from ercbench.errors import UsageError
+from ercbench.errors import WriteError
 from ercbench.locks import is_held
 from ercbench.log_events import EVENTS, is_sound
 from ercbench.progress import NOTHING, Reporter, Silent
 from ercbench.types import Epoch
+from ercbench.whole_files import writing
 
 log = logging.getLogger("ercbench")
 State = log_events.State
@@ -121,15 +122,13 @@ class RunLog:
 
     def __enter__(self) -> RunLog:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-            self._file = self.path.open("ab", buffering=0)
-        except OSError as error:
+            with writing(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock.acquire()
+                self._file = self.path.open("ab", buffering=0)
+        except WriteError:
             self._lock.release()
-            raise UsageError(
-                f"The log cannot be written there. Got {self.path}: {error.strerror or error}. Make room, or name a "
-                "folder you may write to with --results."
-            ) from error
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:

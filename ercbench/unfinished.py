@@ -20,7 +20,7 @@ from ercbench.locks import is_held
 from ercbench.records import OwnDataset, read_record
 from ercbench.resume import epochs_kept
 from ercbench.types import ContextProtocol
-from ercbench.whole_files import write_atomically
+from ercbench.whole_files import remove_strays, write_atomically
 
 UNFINISHED = ".unfinished"
 """The folder of unfinished runs in a results folder."""
@@ -105,6 +105,7 @@ def description_path(results: Path, identity: str) -> Path:
 def write_description(results: Path, description: RunDescription) -> Path:
     """Say which run is about to begin, and is unfinished until its record is there."""
     path = description_path(results, description.identity)
+    remove_strays(path)
     write_atomically(path, description.model_dump_json(indent=2) + "\n")
     return path
 

@@ -57,8 +57,8 @@ class Ended:
 
 def kind_of(point: str) -> str:
     """``rename .unfinished/<digest>-seed-0/last-2.safetensors`` -> ``rename unfinished/last-N.safetensors``."""
-    point = re.sub(r"\.unfinished/[^/.]*-seed-\d+/", "unfinished/", point)
-    point = re.sub(r"\.unfinished/[^/.]*-seed-\d+", "unfinished", point)
+    point = re.sub(r"\.unfinished/\.?[^/.]*-seed-\d+", "unfinished", point)
+    point = re.sub(r"logs/[^/]*\.(jsonl|lock)", r"logs/log.\1", point)
     point = re.sub(r"(last|best|sealed)-\d+", r"\1-N", point)
     return re.sub(r"\.[a-z0-9_]{8}\.tmp$", ".tmp", point)
 

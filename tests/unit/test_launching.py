@@ -103,13 +103,15 @@ def test_a_signal_ends_all(folder: Path, capsys: pytest.CaptureFixture[str], sen
             time.sleep(0.02)
         os.kill(os.getpid(), sent)
 
+    before = psutil.Process().children()
     threading.Thread(target=send).start()
     with pytest.raises(SystemExit) as raised:
         start(folder, "time.sleep(60)")
     assert raised.value.code == code
     told = "" if sent == signal.SIGINT else f"Ended by {sent.name}. The same command goes on after the last"
     assert capsys.readouterr().err.startswith(told)
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    left = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    assert set(left) <= set(before)
 
 
 def test_a_signal_to_every_process_is_no_error(folder: Path) -> None:
@@ -127,7 +129,7 @@ def test_a_process_does_not_outlive_the_one_that_started_it(monkeypatch: pytest.
     time.sleep(0.1)
     assert not ended
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    for _ in range(100):
+    for _ in range(1000):
         time.sleep(0.02)
         if ended:
             break

@@ -17,7 +17,7 @@ import unlucky
 from ercbench import run_log
 from ercbench.catalog import load_with_files
 from ercbench.cells import CellName
-from ercbench.errors import UsageError
+from ercbench.errors import WriteError
 from ercbench.executing import execute
 from ercbench.grid import Request, plan
 from ercbench.log_events import EVENTS
@@ -181,7 +181,7 @@ def test_two_commands_have_two_logs(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """One message, like any other results folder that cannot be written."""
     (tmp_path / "logs").write_text("in the way")
-    with pytest.raises(UsageError, match="The log cannot be written there"), RunLog(tmp_path):
+    with pytest.raises(WriteError, match="cannot be written"), RunLog(tmp_path):
         pass
 
 

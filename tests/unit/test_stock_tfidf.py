@@ -146,7 +146,7 @@ def test_a_run_is_fitted_chosen_on_dev_kept_and_used(tmp_path: Path) -> None:
     record = runner.run(made, 0, CPU, tmp_path, Silent())
     assert (record.encoder.checkpoint, record.encoder.origin, record.training.epochs) == ("tfidf", "none", [])
     states = record.training.candidates_dev_weighted_f1
-    assert len(states) == 4 * 2 * 4
+    assert len(states) == 4 * 4  # windows and values of C
     assert record.training.chosen_candidate == states.index(max(states)) + 1
     assert record.scores.dev.weighted_f1 == max(states)
     [path] = tmp_path.glob("records/*/*/*/seed-0.json")
