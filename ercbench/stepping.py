@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
@@ -85,7 +86,7 @@ class Stepper:
         state = {name: tensor.clone() for name, tensor in self.objective.state_dict().items()}
         try:
             if self.device.ranks.alone and size >= len(batch.uids):
-                return self._together(lambda: self._whole(batch))
+                return self._together(partial(self._whole, batch))
             return self._in_pieces(batch, source.divide(batch, size), seed)
         except _Full:
             pass  # what the attempt held is free only when this clause is left
@@ -98,6 +99,8 @@ class Stepper:
 
     def _together(self, phase: Callable[[], T]) -> T:
         """A part of a step; memory that runs out in one process ends it in all, so that none waits for another.
+
+        The part is no closure: the frames of an error would keep what is in it.
 
         Raises:
             _Full: it ran out.
@@ -125,10 +128,10 @@ class Stepper:
         """One piece after the other, or each by another process."""
         share = _share(batch, pieces, self.device)
         # A process with one piece keeps its graph: it would take the same memory again.
-        found = self._together(lambda: self._encode_share(share, seed, len(share.mine) == 1))
+        found = self._together(partial(self._encode_share, share, seed, len(share.mine) == 1))
         whole = self._all_rows(batch, share, found)
-        output = self._together(lambda: self._differentiate(whole))
-        gradients = self._together(lambda: self._back(share, found, whole, seed))
+        output = self._together(partial(self._differentiate, whole))
+        gradients = self._together(partial(self._back, share, found, whole, seed))
         if not self.device.ranks.alone:
             self._add_up(gradients)
         return output
