@@ -28,13 +28,14 @@ def table(state: GridState, rows: int | None = None) -> Table:
     """
     drawn = Table(box=box.SIMPLE, caption=totals(state), caption_justify="left")
     for name in ("cell", "state"):
-        drawn.add_column(name, overflow="fold")
+        drawn.add_column(name, no_wrap=True)
     for name in ("epoch", "dev wF1", "progress", "left"):
         drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("where and what", overflow="ellipsis", no_wrap=True)
+    drawn.add_column(Text("where and what", no_wrap=True))  # gives way on a narrow terminal
     cells = sorted(state.cells.values(), key=lambda cell: ORDER.index(cell.state))
     for cell in cells[:rows]:
-        drawn.add_row(*(Text(visible(text)) for text in _row(cell)), style=STYLES[cell.state])
+        lines = (Text(visible(text), no_wrap=True, overflow="ellipsis") for text in _row(cell))
+        drawn.add_row(*lines, style=STYLES[cell.state])
     if rows is not None and len(cells) > rows:
         drawn.add_row(f"and {len(cells) - rows} more")
     return drawn

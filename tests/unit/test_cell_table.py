@@ -31,10 +31,10 @@ def state() -> GridState:
     return found
 
 
-def drawn(state: GridState, rows: int | None = None) -> list[str]:
+def drawn(state: GridState, rows: int | None = None, width: int = 140) -> list[str]:
     """The lines of the table as a terminal shows them."""
     text = StringIO()
-    Console(file=text, width=140).print(table(state, rows))
+    Console(file=text, width=width).print(table(state, rows))
     return [line.strip() for line in text.getvalue().splitlines() if line.strip()]
 
 
@@ -66,3 +66,11 @@ def test_where_lines_are_few_the_rest_is_counted(state: GridState) -> None:
 def test_durations_read_like_a_clock() -> None:
     """Seconds are shown as minutes and seconds, from an hour on with hours."""
     assert [duration(seconds) for seconds in (None, 5.4, 65, 7384)] == ["", "0:05", "1:05", "2:03:04"]
+
+
+def test_a_narrow_terminal_shows_which_cell_it_is(state: GridState) -> None:
+    """What a cell said is cut before its name is; a line stays a line."""
+    state.cells[CELLS[3]].message = "a long story " * 20
+    lines = drawn(state, width=80)
+    assert len(lines) == len(drawn(state))
+    assert [line.split("  ")[0] for line in lines[2:6]] == [f"good@1 talk mini {seed}" for seed in (1, 3, 0, 2)]
