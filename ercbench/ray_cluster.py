@@ -8,16 +8,19 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ercbench.devices import available_devices
-from ercbench.errors import UsageError
+from ercbench.errors import ErcbenchError, PluginError, Problems, UsageError
 from ercbench.grid import Ray
 from ercbench.progress import Reporter
 
@@ -119,6 +122,60 @@ def _stopping(before: Any) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def installed(names: Sequence[str]) -> dict[str, str | None]:
+    """Versions of distributions on this machine; None where there is none."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def check_machines(wanted: Mapping[str, str], needs: Mapping[str, float]) -> None:
+    """See that the machines that may run cells have the right versions: one that has not would refuse cell after cell.
+
+    A machine that joins later is asked when it begins a cell.
+
+    Args:
+        wanted: versions by distribution.
+        needs: what a cell takes of a machine; those with less are not asked.
+
+    Raises:
+        PluginError: some have not; `Problems` for several.
+    """
+    asked: dict[str, Any] = {}
+    for node in ray.nodes():
+        has = node["Resources"]
+        if node["Alive"] and has.get("CPU", 0) >= needs["num_cpus"] and has.get("GPU", 0) >= needs["num_gpus"]:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            task = ray.remote(installed).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+            asked[f"{node['NodeManagerHostname']} {node['NodeID'][:6]}"] = task.remote(list(wanted))
+    errors = [error for name, answer in asked.items() for error in _differing(name, answer, wanted)]
+    if errors:
+        raise errors[0] if len(errors) == 1 else Problems(errors)
+
+
+def _differing(node: str, answer: Any, wanted: Mapping[str, str]) -> list[ErcbenchError]:
+    """What a machine lacks; nothing where it was lost meanwhile."""
+    try:
+        found = ray.get(answer)
+    except RayTaskError as error:
+        reason = str(error).strip().splitlines()[-1]
+        return [PluginError(f'{node} cannot load ercbench: {reason} Install it: pip install "ercbench[ray]"')]
+    except RayError:
+        return []
+    return [
+        PluginError(
+            f"{node} {f'has {name} {found[name]}' if found[name] else f'lacks {name}'}, and the command was given "
+            f"where there is {name} {there}. Install the same: pip install {name}=={there}"
+        )
+        for name, there in wanted.items()
+        if found[name] != there
+    ]
 
 
 def resources(settings: Ray, device: str | None, reporter: Reporter) -> tuple[str | None, dict[str, float]]:

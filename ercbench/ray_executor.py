@@ -28,7 +28,8 @@ from ercbench.failures import Facts, RemoteError
 from ercbench.grid import Plan, Ray, Request, finished
 from ercbench.preparing import Prepared
 from ercbench.progress import Reporter
-from ercbench.ray_cluster import connected, resources
+from ercbench.provenance import package_versions, plugins
+from ercbench.ray_cluster import check_machines, connected, resources
 from ercbench.ray_worker import CELL, COLLECTOR, node_name
 from ercbench.receiving import receive
 from ercbench.records import RunRecord
@@ -111,6 +112,7 @@ def _submit(command: Command, settings: Ray, locks: ExitStack) -> None:
     """Make a task of every cell that nobody else is at and that is not done by now."""
     plan, request = command.plan, command.request
     device, needs = resources(settings, request.device, command.reporter)
+    check_machines(_versions(plan), needs)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     command.collector = COLLECTOR.options(scheduling_strategy=here).remote(str(plan.results.absolute()), os.getpid())
     boxes: dict[str, Any] = {}
@@ -132,6 +134,12 @@ def _submit(command: Command, settings: Ray, locks: ExitStack) -> None:
             continue
         reference = task.remote(order.model_dump_json(), boxes[dataset], command.collector)
         command.running[reference] = Running(prepared, seed, told, unfinished)
+
+
+def _versions(plan: Plan) -> dict[str, str]:
+    """Of every distribution that the plan's cells use."""
+    used = [one for prepared, _ in plan.groups for one in plugins(prepared.catalog, prepared.config) if not one.sha256]
+    return {one.distribution: one.version for one in used} | package_versions(("ercbench",))
 
 
 def _box(prepared: Prepared) -> Sequence[Any]:

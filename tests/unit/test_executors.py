@@ -136,6 +136,29 @@ def test_a_run_that_fits_on_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_ray
+def test_machines_with_other_versions_are_told_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each machine with each distribution that differs; of one that was lost, or that has what is wanted, nothing."""
+    from ray.exceptions import RayTaskError, WorkerCrashedError
+
+    from ercbench import ray_cluster
+
+    def get(answer: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    broken = RayTaskError("installed", "Traceback\nModuleNotFoundError: No module named 'ercbench'", ImportError())
+    monkeypatch.setattr(ray_cluster, "ray", type("Ray", (), {"get": staticmethod(get)}))
+    wanted = {"ercbench": "0.1.0", "ercbench-foo": "1.3"}
+    answers: list[Any] = [dict(wanted), {"ercbench": "0.1.0", "ercbench-foo": None}, WorkerCrashedError(), broken]
+    found = [[str(error) for error in ray_cluster._differing("far", one, wanted)] for one in answers]
+    assert [len(errors) for errors in found] == [0, 1, 0, 1]
+    assert found[1][0].startswith("far lacks ercbench-foo, and the command was given where there is ercbench-foo 1.3.")
+    assert "far cannot load ercbench" in found[3][0]
+    assert ray_cluster.installed(["pytest", "no-such-thing"]) == {"pytest": pytest.__version__, "no-such-thing": None}
+
+
+@needs_ray
 @pytest.mark.parametrize("address", ["ray://head:10001", "127.0.0.1", "localhost:none", "127.0.0.1:1"])
 def test_an_address_that_is_none(address: str) -> None:
     """Told at once, without a traceback."""

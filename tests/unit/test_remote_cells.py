@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from ercbench.own import of_corpus
 from ercbench.progress import Silent
 from ercbench.receiving import receive
 from ercbench.records import PluginIdentity, RunRecord
-from ercbench.shipping import read_order
+from ercbench.shipping import order_of, read_order, unpack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -117,6 +117,25 @@ def test_a_cell_run_elsewhere_is_the_cell_run_here(
     )
     assert here == there
     assert not arrived(cluster.results, cluster.order.expected.identity).exists()
+
+
+def test_all_that_was_asked_for_travels_or_is_decided_here(
+    planned: Callable[..., tuple[Plan, Request]], tmp_path: Path
+) -> None:
+    """Whoever adds a field to `Request` must decide which of the two it is; what travels arrives as it was."""
+    here = {"sample", "force", "retry_failed", "fetch", "executor"}  # which cells are to be run, and by whom
+    anew = {"data_dir", "results", "datasets"}  # folders of that machine
+    plain, request = planned("majority")
+    asked = replace(request, keep_model=False, trackers={"jsonl": {"folder": "x"}}, limit=7)
+    prepared, [seed] = plain.groups[0]
+    order = order_of(replace(prepared, limit=7), seed, asked, "cpu", (1, 1))
+    there = unpack(order, {}, tmp_path)
+    for field in fields(Request):
+        if field.name not in here | anew:
+            assert getattr(there, field.name) == getattr(asked, field.name), field.name
+            assert field.name in {"device", "track", "context", "recipes", "seeds", "overrides"} or (
+                getattr(asked, field.name) != field.default
+            ), f"{field.name}: give it another value than its default here, and see that it travels"
 
 
 def test_a_cell_whose_machine_is_lost_goes_on_elsewhere(
