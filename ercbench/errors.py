@@ -17,6 +17,7 @@
     +-- Problems                  the exit code of the first of several errors reported together
     +-- RunsFailed                the exit code of the first of several cells that failed; the others are done
 
+What a run on another machine raised comes back as `failures.RemoteError`, with the exit code that it had there.
 A run that is stopped ends with 130 after Ctrl-C and with 143 after SIGTERM; the same command goes on.
 ``ercbench verify`` ends with 7 where something is wrong, and with 3 where only the data are missing to tell.
 A message says what is wrong, with which object and value ("Got ..."), and what to do.
