@@ -123,10 +123,17 @@ def test_all_that_was_asked_for_travels_or_is_decided_here(
     planned: Callable[..., tuple[Plan, Request]], tmp_path: Path
 ) -> None:
     """Whoever adds a field to `Request` must decide which of the two it is; what travels arrives as it was."""
-    here = {"sample", "force", "retry_failed", "fetch", "executor"}  # which cells are to be run, and by whom
+    here = {
+        "sample",
+        "force",
+        "retry_failed",
+        "fetch",
+        "executor",
+        "processes",
+    }  # which cells are to be run, and by whom
     anew = {"data_dir", "results", "datasets"}  # folders of that machine
     plain, request = planned("majority")
-    asked = replace(request, keep_model=False, trackers={"jsonl": {"folder": "x"}}, limit=7)
+    asked = replace(request, keep_model=False, trackers={"jsonl": {"folder": "x"}}, limit=7, chunk=3)
     prepared, [seed] = plain.groups[0]
     order = order_of(replace(prepared, limit=7), seed, asked, "cpu", (1, 1))
     there = unpack(order, {}, tmp_path)
