@@ -46,12 +46,13 @@ def test_baselines_go_through_the_same_door(ercbench_command: Path, tmp_path: Pa
     assert {name for name in NAMES if sha[name, 0] != sha[name, 1]} == {"stratified"}
     ercbench(ercbench_command, tmp_path, "leaderboard", "build", "--results", "r")
     board = (tmp_path / "r" / "meld-sample.md").read_text()
-    assert all(f"{name}@1" in board for name in NAMES)
+    version = {r["recipe"]["name"]: r["recipe"]["version"] for r in records}
+    assert all(f"{name}@{version[name]}" in board for name in NAMES)
     turns = "".join(
         json.dumps({"dialogue": "1", "speaker": "Ann", "text": text}) + "\n" for text in ("Tea?", "No, thank you!")
     )
     for name in ("tfidf-context-lr", "stratified"):
-        path = f"r/records/meld-sample/mini/{name}@1/seed-0.json"
+        path = f"r/records/meld-sample/mini/{name}@{version[name]}/seed-0.json"
         shown, _ = ercbench(ercbench_command, tmp_path, "predict", path, "--precision", "fp32", given=turns)
         rows = [json.loads(line) for line in shown.splitlines()]
         assert [round(sum(row["probabilities"].values()), 4) for row in rows] == [1, 1]
