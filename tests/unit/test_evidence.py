@@ -247,7 +247,9 @@ def test_the_evidence_we_ship_is_what_the_data_give(real_data: Path, tmp_path: P
     found = gather(folder, found_groups(folder), Evidence(), GoldLabels(load_catalog(), real_data))
     assert found.problems == ()
     assert evidence_text(found.evidence) == (folder / EVIDENCE_FILE).read_text(encoding="utf-8")
-    assert len(found.evidence.rows) == len(found_groups(folder)) <= len(list(read_records(folder)))
+    rows = found_groups(folder)  # two versions of a recipe may predict the same, and share an entry
+    assert found.evidence.rows.keys() == {row.key for row in rows}
+    assert len(rows) <= len(list(read_records(folder)))
 
 
 def test_rechecking_finds_nothing_where_nothing_is_wrong(results: Path) -> None:
