@@ -5,6 +5,7 @@ Before: grid.py, which says what is to be run. After: leaderboard/, from the rec
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 
 from ercbench.cell_runs import Outcome, announce, cells, fail, run_cell, succeed
@@ -15,6 +16,9 @@ from ercbench.preparing import Prepared
 from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
 from ercbench.run_log import SERIAL, Logged, RunLog
+
+ENDING = 2.0
+"""Seconds in which a process is ended whose fellows are gone."""
 
 
 def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
@@ -68,6 +72,7 @@ def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -
             try:
                 record = run_cell(plan, request, prepared, seed, told)
             except Exception as error:
+                time.sleep(ENDING)  # where another process is gone, this one is ended now, and it is no failure
                 fail(plan, prepared, seed, error, told)
                 cell_ended(prepared.identity(seed), again=number < len(left))
                 raise
