@@ -27,5 +27,5 @@ def figures(latest: Mapping[str, Any]) -> str:
     return (
         f"\n{table}\n\nThe random kills fell on {found['random_runs']:.0f} runs; {found['random_resumed']:.0f} starts "
         f"found finished epochs and went on after them, the others began anew.\nMeasured on {machine['date']} with "
-        f"`{machine['command']}` on one core of {processor}, which other processes used too.\n"
+        f"`{machine['command']}` on one core of {processor}.\n"
     )

@@ -9,6 +9,7 @@ from fields import fields, prose, table
 from pydantic import BaseModel
 
 from ercbench import errors, log_events
+from ercbench.cells import NamedCell
 from ercbench.cli.options import INTERRUPTED
 from ercbench.failures import Failure
 
@@ -25,7 +26,7 @@ def log(marker: str) -> str:
     about = prose(inspect.cleandoc(log_events.__doc__ or "").partition("\n\n")[2])
     common = [("time", "string", "ISO 8601, UTC, with milliseconds")]
     common += [("event", "string", "which kind it is: the headings below")]
-    common += [(f"cell.{name}", kind, told) for name, kind, told in _event_fields(log_events.LoggedCell)]
+    common += [(f"cell.{name}", kind, told) for name, kind, told in _event_fields(NamedCell)]
     lines = [marker, "", "# The events of a log", "", ABOUT_LOGS.format(about=about.replace(". ", ".\n")), ""]
     lines += ["## What every event has", "", "`cell` is in the events of one cell.", "", *table(common)]
     for name, kind in log_events.EVENTS.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ercbench.cells import CellName, cell_of
 from ercbench.devices import Device
@@ -83,13 +83,9 @@ def run_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, told: 
 
 def describe(prepared: Prepared, seed: int) -> RunDescription:
     """What tells this run from every other."""
-    cell, config = prepared.cell(seed), prepared.config
+    config = prepared.config
     return RunDescription(
-        recipe=cell.recipe,
-        dataset=cell.dataset,
-        track=cell.track,
-        context=cell.context,
-        seed=seed,
+        **asdict(prepared.cell(seed)),
         identity=prepared.identity(seed),
         command=command_of(prepared, seed),
         config=dict(config.values),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from ercbench.records import RunRecord, record_path
 from ercbench.types import ContextProtocol
@@ -41,6 +44,21 @@ class CellName:
     def failure(self, results: Path) -> Path:
         """Where it says why it failed: the same place in a folder beside the records."""
         return results / FAILURES / self.record(results).relative_to(results / "records")
+
+
+class NamedCell(BaseModel):
+    """The fields by which a file says which cell it is about."""
+
+    recipe: str = Field(description="name@version")
+    dataset: str = Field(description="its name")
+    track: str = Field(description="its name")
+    context: ContextProtocol = Field(description="the context protocol")
+    seed: Annotated[int, Field(ge=0)] = Field(description="of every random number")
+
+    @property
+    def cell(self) -> CellName:
+        """Which cell it is."""
+        return CellName(self.recipe, self.dataset, self.track, self.context, self.seed)
 
 
 def cell_of(record: RunRecord) -> CellName:

@@ -1,4 +1,4 @@
-"""Running a plan: one cell after the other here, or all of them on Ray.
+"""Running a plan: one cell after the other in this process or shared by several, or all of them on Ray.
 
 Before: grid.py, which says what is to be run. After: leaderboard/, from the records.
 """
@@ -34,14 +34,19 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     outcome = Outcome(failures=list(plan.failed))
     if not plan.cells:
         return outcome
-    if is_started():
-        return _share(plan, request, reporter, outcome)
+    return (_share if is_started() else _one_by_one)(plan, request, reporter, outcome)
+
+
+def _one_by_one(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -> Outcome:
+    """Run cells in this process alone."""
     with RunLog(plan.results) as events:
         announce(events, plan, SERIAL)
         for prepared, seed in cells(plan):
             told = Logged(prepared.cell(seed), events.write, reporter)
             try:
-                record = _run(plan, request, prepared, seed, told)
+                # Another command may have finished it since the plan was made.
+                there = None if request.force else finished(prepared, seed, request)
+                record = there[1] if there else _run(plan, request, prepared, seed, told)
             # A plugin's code may raise anything, and the cells of others must not suffer from it.
             except Exception as error:
                 outcome.failures.append(fail(plan, prepared, seed, error, told))
@@ -68,16 +73,14 @@ def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -
             announce(events, plan, f"{request.processes} processes")
         for number, (prepared, seed) in enumerate(left, 1):
             told = Logged(prepared.cell(seed), write, reporter if events else Silent())
-            told.begin(str(prepared.cell(seed)), prepared.work)
             try:
-                record = run_cell(plan, request, prepared, seed, told)
+                record = _run(plan, request, prepared, seed, told)
+            # Whatever a plugin's code raises, it is written down before all processes end.
             except Exception as error:
                 time.sleep(ENDING)  # where another process is gone, this one is ended now, and it is no failure
                 fail(plan, prepared, seed, error, told)
                 cell_ended(prepared.identity(seed), again=number < len(left))
                 raise
-            finally:
-                told.end()
             if events:
                 outcome.records.append(record)
                 succeed(plan, record, told)
@@ -90,11 +93,8 @@ def _nobody(event: str, **fields: object) -> None:
 
 
 def _run(plan: Plan, request: Request, prepared: Prepared, seed: int, told: Logged) -> RunRecord:
-    """Run one cell, unless another process finished it since the plan was made."""
-    if (found := finished(prepared, seed, request)) and not request.force:
-        return found[1]
-    cell = prepared.cell(seed)
-    told.begin(str(cell), prepared.work)
+    """Run one cell, and say that it begins and ends."""
+    told.begin(str(prepared.cell(seed)), prepared.work)
     try:
         return run_cell(plan, request, prepared, seed, told)
     finally:

@@ -7,16 +7,15 @@ somebody asks for it with ``--retry-failed``; a run of other settings in the sam
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from ercbench.cells import CellName
+from ercbench.cells import CellName, NamedCell
 from ercbench.errors import ErcbenchError
-from ercbench.types import ContextProtocol
 from ercbench.whole_files import write_atomically
 
 UNEXPECTED = 1
@@ -72,17 +71,12 @@ def facts_of(error: Exception) -> Facts:
     )
 
 
-class Failure(BaseModel):
+class Failure(NamedCell):
     """Why a cell has no record."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Annotated[int, Field(ge=1, le=1)] = Field(1, description="of this form")
-    recipe: str = Field(description="name@version")
-    dataset: str = Field(description="its name")
-    track: str = Field(description="its name")
-    context: ContextProtocol = Field(description="the context protocol")
-    seed: Annotated[int, Field(ge=0)] = Field(description="of every random number")
     identity: str = Field(description="of settings, data and local plugins; another one is another run")
     command: str = Field(description="what runs this cell")
     error: str = Field(description="class of the error")
@@ -92,11 +86,6 @@ class Failure(BaseModel):
     last_epoch: Annotated[int, Field(ge=0)] = Field(description="the last one that was finished and kept; 0: none")
     traceback: Said | None = Field(None, description="of an error that is not the user's to mend")
     failed: str = Field(description="ISO 8601, UTC")
-
-    @property
-    def cell(self) -> CellName:
-        """Which cell it was."""
-        return CellName(self.recipe, self.dataset, self.track, self.context, self.seed)
 
     @property
     def what(self) -> str:
@@ -117,11 +106,7 @@ def failure_of(
     """An error -> the failure record of a cell; `reached` is the stage and the last finished epoch."""
     facts = facts_of(error)
     return Failure(
-        recipe=cell.recipe,
-        dataset=cell.dataset,
-        track=cell.track,
-        context=cell.context,
-        seed=cell.seed,
+        **asdict(cell),
         identity=identity,
         command=command,
         error=facts.error,

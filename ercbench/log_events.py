@@ -11,43 +11,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
-from ercbench.types import ContextProtocol
+from ercbench.cells import NamedCell
+from ercbench.records import EpochRecord
 
 Share = Annotated[float, Field(ge=0, le=1)]
 State = Literal["queued", "running", "done", "failed"]
 
 
-class LoggedCell(BaseModel):
-    """Which cell an event is of."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    recipe: str = Field(description="name@version")
-    dataset: str = Field(description="its name")
-    track: str = Field(description="its name")
-    context: ContextProtocol = Field(description="the context protocol")
-    seed: NonNegativeInt = Field(description="of every random number")
-
-
 class ListedCell(BaseModel):
     """A cell of the command, as it is when the command begins."""
 
-    cell: LoggedCell = Field(description="which one")
+    cell: NamedCell = Field(description="which one")
     state: State = Field(description="queued; done or failed where that was so before")
     epochs: NonNegativeInt = Field(description="of training; 0 for a cell that is not run")
 
 
-class LoggedEpoch(BaseModel):
+class LoggedEpoch(EpochRecord):
     """A finished epoch, as the record tells it. A score on test is not told."""
 
-    epoch: NonNegativeInt = Field(description="counted from 1")
-    losses: dict[str, FiniteFloat] = Field(description="mean per utterance, by name; total is what is differentiated")
-    dev_weighted_f1: Share = Field(description="a fraction")
-    seconds: FiniteFloat = Field(description="of training")
-    utterances_per_second: FiniteFloat = Field(description="while training")
-    utterances: int | None = Field(None, description="trained on, where a curriculum chose them")
-    difficulty: FiniteFloat | None = Field(None, description="their mean, where a curriculum measured it")
-    chunk: int | None = Field(None, description="utterances encoded at once; null: all that go together")
+    model_config = ConfigDict(extra="ignore")
 
 
 class _Event(BaseModel):
@@ -55,7 +37,7 @@ class _Event(BaseModel):
 
 
 class _OfCell(_Event):
-    cell: LoggedCell = Field(description="which one")
+    cell: NamedCell = Field(description="which one")
 
 
 class GridStarted(_Event):

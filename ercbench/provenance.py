@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 PACKAGES = (
     "accelerate", "ercbench", "numpy", "pytorch-metric-learning", "scikit-learn", "tokenizers", "torch", "transformers",
 )  # fmt: skip
+
+
+MISSING = "not installed"
+"""What stands for the version of a distribution that is not there."""
 
 
 def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = (), processes: int = 1) -> str:
@@ -110,12 +114,12 @@ def environment(device: Device) -> Environment:
     )
 
 
-def package_versions(names: tuple[str, ...]) -> dict[str, str]:
+def package_versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of installed distributions; one that is missing says so."""
     versions = {}
     for name in names:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
-            versions[name] = "not installed"
+            versions[name] = MISSING
     return versions

@@ -8,9 +8,8 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +22,8 @@ from ercbench.devices import available_devices
 from ercbench.errors import ErcbenchError, PluginError, Problems, UsageError
 from ercbench.grid import Ray
 from ercbench.progress import Reporter
+from ercbench.provenance import package_versions
+from ercbench.shipping import other_versions
 
 REACH = 5.0
 """Seconds in which a cluster must answer."""
@@ -124,17 +125,6 @@ def _stopping(before: Any) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def installed(names: Sequence[str]) -> dict[str, str | None]:
-    """Versions of distributions on this machine; None where there is none."""
-    found: dict[str, str | None] = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
 def check_machines(wanted: Mapping[str, str], needs: Mapping[str, float]) -> None:
     """See that the machines that may run cells have the right versions: one that has not would refuse cell after cell.
 
@@ -152,7 +142,7 @@ def check_machines(wanted: Mapping[str, str], needs: Mapping[str, float]) -> Non
         has = node["Resources"]
         if node["Alive"] and has.get("CPU", 0) >= needs["num_cpus"] and has.get("GPU", 0) >= needs["num_gpus"]:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            task = ray.remote(installed).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+            task = ray.remote(package_versions).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
             asked[f"{node['NodeManagerHostname']} {node['NodeID'][:6]}"] = task.remote(list(wanted))
     errors = [error for name, answer in asked.items() for error in _differing(name, answer, wanted)]
     if errors:
@@ -168,14 +158,7 @@ def _differing(node: str, answer: Any, wanted: Mapping[str, str]) -> list[Ercben
         return [PluginError(f'{node} cannot load ercbench: {reason} Install it: pip install "ercbench[ray]"')]
     except RayError:
         return []
-    return [
-        PluginError(
-            f"{node} {f'has {name} {found[name]}' if found[name] else f'lacks {name}'}, and the command was given "
-            f"where there is {name} {there}. Install the same: pip install {name}=={there}"
-        )
-        for name, there in wanted.items()
-        if found[name] != there
-    ]
+    return other_versions(node, found, wanted)
 
 
 def resources(settings: Ray, device: str | None, reporter: Reporter) -> tuple[str | None, dict[str, float]]:

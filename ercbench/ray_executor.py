@@ -99,7 +99,7 @@ def execute_on_ray(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
         try:
             _submit(command, request.executor, locks)
             _watch(command)
-        except BaseException:
+        except BaseException:  # Ctrl-C above all; it is raised again
             _cancel(command)
             raise
         finally:
@@ -129,6 +129,7 @@ def _submit(command: Command, settings: Ray, locks: ExitStack) -> None:
             order = order_of(prepared, seed, request, device, (settings.cpus_per_run, ATTEMPTS))
             if (dataset := prepared.config.dataset.name) not in boxes:
                 boxes[dataset] = _box(prepared)
+        # Reading a data set again and writing may fail in any way: that cell fails, and the others are submitted.
         except Exception as error:
             _failed(command, Running(prepared, seed, told, unfinished), error)
             continue

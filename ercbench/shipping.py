@@ -27,7 +27,7 @@ from ercbench.local_plugins import file_of
 from ercbench.manifest import FILE
 from ercbench.own import of_corpus
 from ercbench.preparing import Prepared
-from ercbench.provenance import PACKAGES, package_versions, plugins
+from ercbench.provenance import MISSING, PACKAGES, package_versions, plugins
 from ercbench.records import PluginIdentity
 from ercbench.specs import DatasetSpec
 from ercbench.types import SPLITS, Corpus, Dialogue, LabelSet, Utterance
@@ -253,18 +253,22 @@ def check_plugins(order: Order, catalog: Catalog, node: str) -> None:
     here["ercbench"] = package_versions(("ercbench",))["ercbench"]
     wanted = {one.distribution: one.version for one in order.expected.plugins if not one.sha256}
     wanted["ercbench"] = order.expected.packages["ercbench"]
-    errors: list[ErcbenchError] = [
+    if errors := other_versions(node, here, wanted):
+        raise errors[0] if len(errors) == 1 else Problems(errors)
+
+
+def other_versions(node: str, here: Mapping[str, str], wanted: Mapping[str, str]) -> list[ErcbenchError]:
+    """What a machine lacks, or has in other versions, of the distributions that are wanted."""
+    return [
         PluginError(
-            f"{node} has {name} {here[name]}, and the command was given where there is {name} {version}. "
+            f"{node} lacks {name}, which the run needs. Install it: pip install {name}=={version}"
+            if found == MISSING
+            else f"{node} has {name} {found}, and the command was given where there is {name} {version}. "
             f"Install the same: pip install {name}=={version}"
-            if name in here
-            else f"{node} lacks {name}, which the run needs. Install it: pip install {name}=={version}"
         )
         for name, version in wanted.items()
-        if here.get(name) != version
+        if (found := here.get(name, MISSING)) != version
     ]
-    if errors:
-        raise errors[0] if len(errors) == 1 else Problems(errors)
 
 
 def other_packages(order: Order, node: str) -> list[str]:

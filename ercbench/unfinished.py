@@ -12,42 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
-from ercbench.cells import CellName
+from ercbench.cells import NamedCell
 from ercbench.errors import RecordError, UsageError
 from ercbench.locks import is_held
 from ercbench.records import OwnDataset, read_record
 from ercbench.resume import epochs_kept
-from ercbench.types import ContextProtocol
 from ercbench.whole_files import remove_strays, write_atomically
 
 UNFINISHED = ".unfinished"
 """The folder of unfinished runs in a results folder."""
 
 
-class RunDescription(BaseModel):
+class RunDescription(NamedCell):
     """What tells an unfinished run from every other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Annotated[int, Field(ge=1, le=1)] = 1
-    recipe: str
-    dataset: str
-    track: str
-    context: ContextProtocol
-    seed: Annotated[int, Field(ge=0)]
     identity: Annotated[str, Field(pattern=r"^[\w-]+$")]
     command: str
     config: dict[str, JsonValue]
     fingerprint: str
     local_plugins: frozenset[str]
     own: OwnDataset | None
-
-    @property
-    def cell(self) -> CellName:
-        """Which cell it is."""
-        return CellName(self.recipe, self.dataset, self.track, self.context, self.seed)
 
     def is_done(self, results: Path) -> bool:
         """Whether the record of this very run is there. A record of other settings in its place is another run's."""

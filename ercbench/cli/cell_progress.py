@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ercbench.cells import CellName
 from ercbench.cli.cell_table import table, totals
-from ercbench.cli.progress import LINE_EVERY
+from ercbench.cli.progress import LINE_EVERY, fitting
 from ercbench.progress import Reporter, Silent
 from ercbench.run_log import CellState, GridState
 
@@ -21,9 +21,7 @@ AROUND = 6
 
 def reporter(quiet: bool) -> Reporter:
     """A table on a terminal, lines elsewhere, nothing when quiet."""
-    if quiet:
-        return Silent()
-    return LiveCells() if sys.stderr.isatty() else CellLines()
+    return fitting(quiet, Silent, LiveCells, CellLines)
 
 
 class LiveCells(Silent):

@@ -32,7 +32,7 @@ LOOKS = {"passed": "green", "failed": "bold red", "skipped": "dim", "known": "ye
 @click.option("--failed", "only_failed", is_flag=True, help="Show only what failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
-    names: tuple[str, ...], files: tuple[Path, ...], known: tuple[str, ...], assignments: tuple[str, ...],
+    *, names: tuple[str, ...], files: tuple[Path, ...], known: tuple[str, ...], assignments: tuple[str, ...],
     data_dir: Path | None, only_failed: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Check that installed plugins keep the promises of their parts.

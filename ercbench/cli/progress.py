@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,18 +27,22 @@ LINE_EVERY = 30.0
 """Seconds between two plain lines."""
 
 
+T = TypeVar("T")
+
+
+def fitting(quiet: bool, nothing: Callable[[], T], live: Callable[[], T], plain: Callable[[], T]) -> T:
+    """What is live on a terminal, what is plain elsewhere, nothing when quiet."""
+    return (nothing if quiet else live if sys.stderr.isatty() else plain)()
+
+
 def reporter(quiet: bool) -> Reporter:
     """A bar on a terminal, lines elsewhere, nothing when quiet."""
-    if quiet:
-        return Silent()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return fitting(quiet, Silent, Bar, Lines)
 
 
 def downloads(quiet: bool) -> Watcher:
     """Shows downloads: bars on a terminal, lines elsewhere, nothing when quiet."""
-    if quiet:
-        return Watcher()
-    return DownloadBars() if sys.stderr.isatty() else DownloadLines()
+    return fitting(quiet, Watcher, DownloadBars, DownloadLines)
 
 
 class Bar(Silent):

@@ -22,8 +22,8 @@ def main() -> None:
     except ErcbenchError as error:
         leave_failure(str(error), error.exit_code)
         sys.exit(error.exit_code)
+    # A bug: told with its traceback, once, by the process that started this one.
     except Exception:
-        # A bug: told with its traceback, once, by the process that started this one.
         leave_failure(traceback.format_exc(), 1)
         sys.exit(1)
 

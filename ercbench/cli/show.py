@@ -21,6 +21,7 @@ from ercbench.types import CONTEXT_PROTOCOLS, ContextProtocol
 @plugin_files
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(
+    *,
     recipe: str,
     dataset: str | None,
     track: str | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -26,18 +25,18 @@ def stoppable() -> Iterator[None]:
 
     Files are written whole or not at all, so there is nothing to wait for but the running step.
     """
-    before = signal.signal(signal.SIGTERM, _terminate)
+    received: list[int] = []
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except KeyboardInterrupt as stop:
-        terminated = isinstance(stop, Terminated)
-        said = "Terminated" if terminated else "Interrupted"
+    except KeyboardInterrupt as stop:  # a library that waits may raise its own in the place of ours
+        said = "Terminated" if received else "Interrupted"
         click.echo(f"{said}. The same command goes on after the last finished epoch.", err=True)
-        sys.exit(TERMINATED if terminated else INTERRUPTED)
+        raise SystemExit(TERMINATED if received else INTERRUPTED) from stop
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """The handler of SIGTERM."""
-    raise Terminated
+        signal.signal(signal.SIGTERM, before)

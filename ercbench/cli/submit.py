@@ -21,6 +21,7 @@ import click
 @click.option("--force", is_flag=True, help="Replace an earlier submission.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def submit(
+    *,
     runs: tuple[Path, ...],
     folder: Path,
     submitter: str | None,

@@ -15,9 +15,11 @@ from typing import Any
 import psutil
 import pytest
 import torch
+import unlucky
 from safetensors.torch import load_file
 
 import ercbench
+from ercbench.failures import read_failure
 from ercbench.records import RunRecord, read_records
 from ercbench.testing.tiny import tiny_checkpoint
 
@@ -187,6 +189,22 @@ def test_a_run_is_ended_and_taken_up_by_another_number_of_processes(
     torch.testing.assert_close(scores_of(tmp_path / "whole"), scores_of(tmp_path / "ended"), atol=1e-5, rtol=1e-5)
     assert taken.environment.processes == 1
     assert not list((tmp_path / "ended" / ".unfinished").glob("*/*"))
+
+
+def test_a_cell_that_fails_does_not_keep_the_others_from_running(
+    ercbench_command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its processes end with it and are started again for the next cell; the exit code is that of the failure."""
+    plugin, _ = unlucky.write(tmp_path, monkeypatch)
+    arguments = ["nan", "lucky", *SMALL, "--plugin", str(plugin), "--results", "r", "--processes", "2"]
+    ended = run(ercbench_command, tmp_path, *arguments, code=6)
+    assert "1 run failed; the others are done." in ended.stderr
+    assert "Terminated" not in ended.stderr
+    [record] = found(tmp_path / "r")
+    assert (record.recipe.name, record.environment.processes) == ("lucky", 2)
+    failure = read_failure(tmp_path / "r" / "failures" / "meld-sample" / "mini" / "nan@1" / "seed-0.json")
+    assert failure is not None
+    assert (failure.error, failure.where) == ("TrainingError", "training, after epoch 1")
 
 
 def test_what_cannot_be_shared_is_said_before_anything_starts(ercbench_command: Path, tmp_path: Path) -> None:

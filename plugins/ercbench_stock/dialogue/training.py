@@ -6,6 +6,7 @@ were.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class State:
         return self.arrays
 
 
-class DialogueClassifier:
+class DialogueClassifier(ABC):
     """What the classifiers over dialogues share. Each makes its network in `network`, and says so in its docstring."""
 
     name = ""
@@ -50,9 +51,9 @@ class DialogueClassifier:
         self.settings, self.classes = settings, len(labels)
         self.both_ways = context.protocol == "full"
 
+    @abstractmethod
     def network(self, dimension: int) -> nn.Module:
         """A new network on D features: `Sequences` -> logits (B, T, C)."""
-        raise NotImplementedError
 
     def fit(self, train: Representation | None, prototypes: Prototypes | None, seed: int) -> Sequence[State]:
         """Train a new network; the state after every epoch."""
