@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ercbench import Batch
 from ercbench.catalog import load_catalog, load_target
+from ercbench.choosing import TrainingSplit
 from ercbench.config import resolve
 from ercbench.devices import Device
 from ercbench.encoding import batches
 from ercbench.preparing import Prepared, prepare
-from ercbench.stepping import in_float32
+from ercbench.stepping import Stepper
 from ercbench.training import Objective, make_optimizer
 
 BATCH = 64
@@ -46,6 +47,9 @@ class OurLoop:
         self.objective, self.clip_norm = Objective(losses), config.training.clip_norm
         self.optimizer = make_optimizer(self.model, self.objective, config.training)
         self.parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self.stepper = Stepper(self.model, self.objective, self.device)
+        tokens, gold = ready.tokens["train"], ready.gold["train"]
+        self.source = TrainingSplit(ready.encoder, tokens, gold, config.training.batch_size, None)
         self.model.train()
 
     def plan(self) -> list[list[int]]:
@@ -59,15 +63,11 @@ class OurLoop:
 
     def step(self, indices: Sequence[int]) -> float:
         """One training step, collating included; returns the loss."""
-        batch = self.device.move(self.batch(indices))
-        with self.device.autocast():
-            encoded = self.model(batch)
-        total = self.objective(in_float32(encoded)).total
-        self.device.backward(total)
+        output = self.stepper.gradients(self.batch(indices), self.source, SEED)
         self.device.clip(self.parameters, self.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(total.detach())
+        return float(output.total.detach())
 
 
 def sample(plan: Sequence[Sequence[int]], count: int) -> list[list[int]]:

@@ -17,7 +17,7 @@ from ercbench.grid import Plan, Request
 from ercbench.observing import observe, run_info
 from ercbench.own import described
 from ercbench.preparing import Prepared
-from ercbench.progress import Reporter, Silent
+from ercbench.progress import Reporter
 from ercbench.provenance import command
 from ercbench.records import RunRecord
 from ercbench.resume import epochs_kept
@@ -68,8 +68,8 @@ class Outcome:
 def run_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, told: Reporter) -> RunRecord:
     """Run one cell, and tell observers of it. While it has no record, a file says which run is unfinished."""
     device = Device(request.device, prepared.config.training.precision, request.chunk, request.processes)
-    if not device.ranks.main:  # it is not the one that tells
-        return run(prepared, seed, device, plan.results, Silent(), keep_model=False)
+    if not device.ranks.main:  # observers and the description are the main process's
+        return run(prepared, seed, device, plan.results, told, keep_model=False)
     info = run_info(prepared, seed, device, plan.results, cell_path(prepared.config, seed, plan.results))
 
     def one(observed: Reporter) -> RunRecord:

@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock
 
 from ercbench import log_events
-from ercbench.cells import CellName
+from ercbench.cells import CellName, NamedCell
 from ercbench.errors import WriteError
 from ercbench.locks import is_held
 from ercbench.log_events import EVENTS, is_sound
@@ -76,16 +76,21 @@ class GridState:
         if kind == "grid_started":
             self.about = {key: value for key, value in event.items() if key not in ("event", "cells")}
             for one in event["cells"]:
-                cell = CellName(**one["cell"])
+                cell = _cell(one["cell"])
                 self.cells[cell] = CellState(cell, one["state"], epochs=one["epochs"])
         elif kind == "grid_finished":
             self.about |= {"finished": event["time"], "ended": event["ended"]}
-        elif kind in EVENTS and "cell" in event and (known := self.cells.get(CellName(**event["cell"]))):
+        elif kind in EVENTS and "cell" in event and (known := self.cells.get(_cell(event["cell"]))):
             _apply(known, event)
 
     def count(self, state: State) -> int:
         """Cells in a state."""
         return sum(cell.state == state for cell in self.cells.values())
+
+
+def _cell(fields: Mapping[str, Any]) -> CellName:
+    """Which cell an event is of; a later version may say more of it."""
+    return NamedCell.model_validate(fields).cell
 
 
 def _apply(cell: CellState, event: Event) -> None:

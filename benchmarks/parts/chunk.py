@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.lanes import Lane
-from benchmarks.ours import BATCH, OurLoop, prepared, sample
+from benchmarks.ours import OurLoop, prepared, sample
 from benchmarks.parts import Options
-from ercbench.choosing import TrainingSplit
-from ercbench.stepping import Stepper
 
 CHUNK = 8
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -39,17 +37,12 @@ def lane(chunk: int | None, options: Options, rounds: int) -> tuple[Callable[[in
     loop = OurLoop(prepared("eacl", "meld", options.data_dir))
     loop.device.chunk.lower(chunk)
     ready = loop.ready
-    split = TrainingSplit(ready.encoder, ready.tokens["train"], ready.gold["train"], BATCH)
-    stepper = Stepper(loop.model, loop.objective, loop.device)
     plan = loop.plan()
     longest = max(plan, key=lambda indices: max(len(ready.tokens["train"][index].input_ids) for index in indices))
     chosen = [*sample(plan, rounds), longest]
 
     def step(number: int) -> int:
-        stepper.gradients(loop.batch(chosen[number]), split, number)
-        loop.device.clip(loop.parameters, loop.clip_norm)
-        loop.optimizer.step()
-        loop.optimizer.zero_grad()
+        loop.step(chosen[number])
         return len(chosen[number])
 
     before = _forget_peak()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from typing import NoReturn
 
 import pytest
 
@@ -12,11 +14,17 @@ from ercbench.cli.signals import stoppable
 
 def test_sigterm_is_told_whatever_a_library_makes_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     """Ray, where it waits, raises a KeyboardInterrupt of its own; the exit code is that of the signal all the same."""
-    with pytest.raises(SystemExit) as ended, stoppable():
+
+    def interrupted() -> NoReturn:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)  # the signal ends it
         except KeyboardInterrupt:
             raise KeyboardInterrupt from None
+        raise AssertionError("not stopped")
+
+    with pytest.raises(SystemExit) as ended, stoppable():
+        interrupted()
     assert ended.value.code == 143
     assert capsys.readouterr().err == "Terminated. The same command goes on after the last finished epoch.\n"
 
