@@ -39,6 +39,8 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP")
 """Signals that somebody sends who wants a run to end; batch systems send them to every process of it."""
 SLOW = 10
 """Seconds after a failure in which another process that is killed is its reason; later the launcher has done it."""
+WATCH = 0.1
+"""Seconds between two looks whether the process that started this one is still there."""
 SHOWN = 2000
 """Characters of what a process printed that are shown when it ended without a word."""
 
@@ -212,7 +214,7 @@ def be_one_of_several() -> None:
 def _watch(parent: int) -> None:
     """End this process when its parent is another one."""
     while os.getppid() == parent:
-        time.sleep(0.5)
+        time.sleep(WATCH)
     os._exit(1)  # whatever is on disk is whole
 
 

@@ -167,11 +167,11 @@ def test_a_run_is_ended_and_taken_up_by_another_number_of_processes(
     ercbench_command: Path, encoder: dict[str, Any], tmp_path: Path
 ) -> None:
     """Ctrl-C ends all processes, and so does the death of the one that started them; nothing is lost."""
-    values = encoder | {"training.epochs": 3}
+    values = encoder | {"training.epochs": 5}
     alone("eacl", values, tmp_path / "whole")
     two = ["eacl", *SMALL, *options(values), "--results", "ended", "--processes", "2"]
     for epoch, end, code in [(1, signal.SIGINT, 130), (2, signal.SIGKILL, -signal.SIGKILL)]:
-        with running(ercbench_command, tmp_path, *two, until=f"epoch {epoch}/3: dev") as process:
+        with running(ercbench_command, tmp_path, *two, until=f"epoch {epoch}/5: dev") as process:
             children = psutil.Process(process.pid).children(recursive=True)
             assert len(children) == 2
             os.kill(process.pid, end)
