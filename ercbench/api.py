@@ -14,7 +14,7 @@ from ercbench.grid import ALL, SAMPLE_FOLDER, Ray, Request, fetch_missing, plan
 from ercbench.own import is_folder, of_corpus
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter, Silent
-from ercbench.records import RunRecord
+from ercbench.records import RESULTS, RunRecord
 from ercbench.specs import DatasetSpec
 from ercbench.types import ContextProtocol, Corpus
 
@@ -84,7 +84,7 @@ def run(  # noqa: PLR0913 - the options of a command, each with a default, by ke
         >>> [record] = ercbench.run("eacl", dataset="meld", track="mini", seeds=1)  # doctest: +SKIP
         >>> record.scores.test.weighted_f1  # doctest: +SKIP
     """
-    default = Path("leaderboards", SAMPLE_FOLDER) if sample else Path("leaderboards")
+    default = RESULTS / SAMPLE_FOLDER if sample else RESULTS
     request = Request(
         recipes=[recipes] if isinstance(recipes, str) else list(recipes),
         datasets=_datasets(dataset),

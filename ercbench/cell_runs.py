@@ -75,19 +75,19 @@ def run_cell(plan: Plan, request: Request, prepared: Prepared, seed: int, told: 
     def one(observed: Reporter) -> RunRecord:
         return run(prepared, seed, device, plan.results, observed, request.keep_model)
 
-    description = write_description(plan.results, describe(prepared, seed))
+    description = write_description(plan.results, describe(plan, prepared, seed))
     record = observe(one, told, plan.observers, info)
     description.unlink(missing_ok=True)
     return record
 
 
-def describe(prepared: Prepared, seed: int) -> RunDescription:
+def describe(plan: Plan, prepared: Prepared, seed: int) -> RunDescription:
     """What tells this run from every other."""
     config = prepared.config
     return RunDescription(
         **asdict(prepared.cell(seed)),
         identity=prepared.identity(seed),
-        command=command_of(prepared, seed),
+        command=command_of(plan, prepared, seed),
         config=dict(config.values),
         fingerprint=prepared.corpus.fingerprint,
         local_plugins=frozenset(file.sha256 for file in prepared.catalog.local if file.sha256),
@@ -95,17 +95,18 @@ def describe(prepared: Prepared, seed: int) -> RunDescription:
     )
 
 
-def command_of(prepared: Prepared, seed: int) -> str:
-    """What runs this cell."""
-    return command(prepared.config, seed, prepared.limit, [file.distribution for file in prepared.catalog.local])
+def command_of(plan: Plan, prepared: Prepared, seed: int) -> str:
+    """What goes on with this cell."""
+    files = [file.distribution for file in prepared.catalog.local]
+    return command(prepared.config, seed, prepared.limit, files, plan.processes, plan.results)
 
 
-def announce(events: RunLog, plan: Plan, executor: str) -> None:
+def announce(events: RunLog, plan: Plan, executor: str, pid: int | None = None) -> None:
     """Write which cells there are, those that need not run among them."""
     listed: list[tuple[CellName, State, int]] = [(cell_of(record), "done", 0) for _, record in plan.done]
     listed += [(failure.cell, "failed", 0) for failure in plan.failed]
     listed += [(p.cell(seed), "queued", p.config.training.epochs) for p, seed in cells(plan)]
-    events.start(listed, executor)
+    events.start(listed, executor, pid)
 
 
 def cells(plan: Plan) -> Iterator[tuple[Prepared, int]]:
@@ -125,7 +126,7 @@ def fail(plan: Plan, prepared: Prepared, seed: int, error: Exception, told: Logg
 
     The error is told which cell it ended, and lets go of what its functions held: the model, above all.
     """
-    which = prepared.cell(seed), prepared.identity(seed), command_of(prepared, seed)
+    which = prepared.cell(seed), prepared.identity(seed), command_of(plan, prepared, seed)
     kept = epochs_kept(unfinished_folder(prepared, seed, plan.results))  # maybe by an earlier call
     failure = failure_of(*which, error, (told.stage, max(told.epoch, kept)))
     told.event("cell_failed", error=failure.error, message=failure.message, where=failure.where)

@@ -180,7 +180,7 @@ class _Checker:
         """Check everything and raise all errors at once."""
         names = dict.fromkeys(path.split(".")[1] for path in self.values if path.startswith("losses."))
         if not names:
-            self.errors += leave_untrained(self.values, self.origins)
+            self.errors += leave_untrained(recipe.name, self.values, self.origins)
         renderer = self.part(RendererSpec, "renderer")
         encoder = self.part(EncoderSpec, "encoder")
         losses = {name: self.loss(name) for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator
@@ -53,6 +54,10 @@ def choose_device(requested: str | None, processes: int = 1) -> DeviceName:
         )
     if processes > 1 and name == "cuda" and processes > (there := torch.cuda.device_count()):
         raise UsageError(f"Each process needs a GPU of its own. Got --processes {processes}, and {there} here.")
+    if name == "cpu" and processes > max(2, there := os.cpu_count() or 1):
+        raise UsageError(
+            f"Processes share the processors. Got --processes {processes}, and {there} here. Ask for fewer."
+        )
     return name
 
 

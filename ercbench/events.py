@@ -62,6 +62,7 @@ class EpochInfo:
         utterances: trained on, where a curriculum chose them; None for all of train.
         difficulty: their mean, as the curriculum measures it; None where none does.
         chunk: utterances encoded at once at the end of the epoch; None for all that go together.
+        processes: that shared it.
     """
 
     epoch: int
@@ -73,3 +74,4 @@ class EpochInfo:
     utterances: int | None = None
     difficulty: float | None = None
     chunk: int | None = None
+    processes: int = 1

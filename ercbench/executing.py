@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from ercbench.cell_runs import Outcome, announce, cells, fail, run_cell, succeed
 from ercbench.failures import read_failure
 from ercbench.grid import Plan, Request, finished
-from ercbench.launching import cell_ended, ended_cells, is_main, is_started
+from ercbench.launching import cell_ended, ended_cells, is_main, is_started, started_process
 from ercbench.preparing import Prepared
 from ercbench.progress import Reporter, Silent
 from ercbench.records import RunRecord
@@ -70,7 +70,7 @@ def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -
     with RunLog(plan.results) if is_main() else nullcontext() as events:
         write = events.write if events else _nobody
         if events:
-            announce(events, plan, f"{request.processes} processes")
+            announce(events, plan, f"{request.processes} processes", started_process())
         for number, (prepared, seed) in enumerate(left, 1):
             told = Logged(prepared.cell(seed), write, reporter if events else Silent())
             try:

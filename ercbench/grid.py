@@ -19,7 +19,7 @@ from ercbench.failures import Failure, read_failure
 from ercbench.gold import check_beside
 from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
-from ercbench.records import RunRecord, read_record
+from ercbench.records import RESULTS, RunRecord, read_record
 from ercbench.run_log import LOGS
 from ercbench.specs import DatasetSpec, TrackSpec
 from ercbench.types import ContextProtocol
@@ -98,7 +98,7 @@ class Request:
     sample: bool = False
     limit: int | None = None
     data_dir: Path | None = None
-    results: Path = Path("leaderboards")
+    results: Path = RESULTS
     device: str | None = None
     force: bool = False
     retry_failed: bool = False
@@ -113,7 +113,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked request: what is to be run, what is done already or failed before, and who is told of each run."""
+    """A checked request: what is to be run, what is done already or failed before, who is told of each run.
+
+    `processes` share each.
+    """
 
     groups: Sequence[tuple[Prepared, tuple[int, ...]]]
     done: Sequence[tuple[Path, RunRecord]]
@@ -121,6 +124,7 @@ class Plan:
     track: str
     results: Path
     observers: Sequence[Observer] = ()
+    processes: int = 1
 
     @property
     def cells(self) -> int:
@@ -206,7 +210,9 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     unique = list({str(error): error for error in errors}.values())
     if unique:
         raise unique[0] if len(unique) == 1 else Problems(unique)
-    return Plan([group for group in groups if group[1]], done, failed, track, request.results, observers)
+    return Plan(
+        [group for group in groups if group[1]], done, failed, track, request.results, observers, request.processes
+    )
 
 
 def _check_processes(config: Config, request: Request) -> None:
@@ -305,7 +311,7 @@ def finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Run
     if differing:
         raise UsageError(
             f"{path} holds a run of other settings, and it would be lost. Differs in: {', '.join(differing)}. "
-            "Write elsewhere with --results FOLDER, or replace it with --force."
+            f"Leave {config.recipe.name} out, write elsewhere with --results FOLDER, or replace it with --force."
         )
     return path, record
 

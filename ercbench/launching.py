@@ -12,7 +12,6 @@ import math
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ercbench.errors import ErcbenchError, TrainingError
 from ercbench.whole_files import write_atomically
+from ercbench.workspaces import workspace
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -50,6 +50,11 @@ def is_started() -> bool:
     return FOLDER in os.environ
 
 
+def started_process() -> int:
+    """The process that somebody started: this one, or the one that started this among others."""
+    return int(os.environ.get(STARTED_BY, os.getpid()))
+
+
 def is_main() -> bool:
     """Whether this process writes and prints: the only one, or the main one of several."""
     return not is_started() or os.environ.get("RANK") == "0"
@@ -67,15 +72,15 @@ def start(arguments: Sequence[str], processes: int) -> None:
 
     _be_quiet()
     before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="ercbench-processes-") as folder:
-        os.environ |= {FOLDER: folder, STARTED_BY: str(os.getpid()), "OMP_NUM_THREADS": _threads(processes)}
+    with workspace("ercbench-processes-") as folder:
+        os.environ |= {FOLDER: str(folder), STARTED_BY: str(os.getpid()), "OMP_NUM_THREADS": _threads(processes)}
         try:
-            _launch(arguments, processes, Path(folder))
+            _launch(arguments, processes, folder)
         except ChildFailedError as error:
             first = error.get_first_failure()[1].exitcode
             if -first in ENDING:
                 _end(signal.Signals(-first))
-            raise _failure(error, Path(folder), processes) from error
+            raise _failure(error, folder, processes) from error
         except SignalException as ended:
             _end(signal.Signals(ended.sigval))
         finally:

@@ -20,7 +20,7 @@ from ercbench.cells import FAILURES
 from ercbench.locks import is_held
 from ercbench.run_log import LOGS, SERIAL, is_running, lock_of, read_log
 from ercbench.specs import Recipe
-from ercbench.unfinished import UNFINISHED, UnfinishedRun, results_folders, unfinished_runs
+from ercbench.unfinished import UNFINISHED, UnfinishedRun, last_written, results_folders, unfinished_runs
 
 KEPT_LOGS = 20
 """Logs of finished commands that are kept, the newest."""
@@ -98,16 +98,11 @@ def _remove(one: Leftover) -> bool:
 def _delete(one: Leftover) -> bool:
     if not one.path.is_dir() or one.path.is_symlink():
         one.path.unlink(missing_ok=True)
-    elif _written(one.path) != one.written:
+    elif last_written(one.path) != one.written:
         return False
     else:
         shutil.rmtree(one.path)
     return True
-
-
-def _written(folder: Path) -> float:
-    """When something in a folder was last written."""
-    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
 
 
 def _commands(folder: Path) -> set[str]:
@@ -124,12 +119,12 @@ def _of_run(run: UnfinishedRun, installed: set[str], older_than: float | None) -
     beside = [path for path in there if path.suffix in (".json", ".lock")]
     for path in there:
         if path not in beside and not TEMPORARY.fullmatch(path.name):
-            written = _written(path) if path.is_dir() else 0.0
+            written = last_written(path) if path.is_dir() else 0.0
             yield Leftover(path, "of a run, and not taken in", size_of(path), lock=run.lock, written=written)
     if not run.folder.is_dir():
         yield from (Leftover(path, "of a run that kept nothing", size_of(path), lock=run.lock) for path in beside)
         return
-    written = _written(run.folder)
+    written = last_written(run.folder)
     needed, why = _verdict(run, installed, older_than)
     yield Leftover(run.folder, why, size_of(run.folder), needed, run.lock, written)
     if not needed:
@@ -143,10 +138,12 @@ def _verdict(run: UnfinishedRun, installed: set[str], older_than: float | None) 
         return False, "holds nothing whole to go on from"
     if description and description.is_done(run.results):
         return False, f"{description.cell}: its record is there"
+    if description and run.is_superseded:
+        return False, f"{description.cell}: a later record is there, with another version of a local plugin"
     if description and description.recipe in installed:
         return True, f"{description.cell}: goes on after epoch {epochs}"
     why = f"{description.cell}: {description.recipe} is not installed" if description else "no one knows of which cell"
-    age = abs(time.time() - _written(run.folder))
+    age = abs(time.time() - last_written(run.folder))
     if older_than is None or age < older_than:
         return True, f"{why}; goes with --older-than DAYS"
     return False, f"{why}, and nothing was written to it for {age / DAY:.0f} days"
@@ -169,7 +166,7 @@ def _models(folder: Path) -> Iterator[Leftover]:
     """Trained models without a record: a kill came between the two."""
     for model in sorted((folder / RECORDS).glob("*/*/*/seed-*.model")):
         if not model.with_suffix(".json").exists():
-            yield Leftover(model, "a trained model without a record", size_of(model), written=_written(model))
+            yield Leftover(model, "a trained model without a record", size_of(model), written=last_written(model))
 
 
 def _temporary(folder: Path) -> Iterator[Leftover]:

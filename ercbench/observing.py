@@ -167,7 +167,8 @@ class Observed:
         losses = MappingProxyType(dict(epoch.losses))
         speed = epoch.seconds, epoch.utterances_per_second
         chosen = epoch.utterances, epoch.difficulty
-        told = EpochInfo(epoch.epoch, losses, epoch.dev_weighted_f1, *speed, resumed, *chosen, chunk=epoch.chunk)
+        shares = epoch.chunk, epoch.processes
+        told = EpochInfo(epoch.epoch, losses, epoch.dev_weighted_f1, *speed, resumed, *chosen, *shares)
         self._tell("ercbench_epoch_finished", {"epoch": told})
 
     def run_finished(self, record: RunRecord) -> None:

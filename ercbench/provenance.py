@@ -7,13 +7,14 @@ import platform
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog, Entry
 from ercbench.config import Config
-from ercbench.records import Environment, PluginIdentity
+from ercbench.records import RESULTS, Environment, PluginIdentity
 from ercbench.specs import (
     ClassifierSpec,
     CurriculumSpec,
@@ -37,14 +38,23 @@ MISSING = "not installed"
 """What stands for the version of a distribution that is not there."""
 
 
-def command(config: Config, seed: int, limit: int | None, files: Sequence[str] = (), processes: int = 1) -> str:
-    """The command line that makes this cell again, without paths of this machine's data or results.
+def command(
+    config: Config,
+    seed: int,
+    limit: int | None,
+    files: Sequence[str] = (),
+    processes: int = 1,
+    results: Path | None = None,
+) -> str:
+    """The command line that makes this cell again, without paths of this machine's data.
 
     Of somebody's own data set it tells the name of the folder, and of one that was an object a call in Python. `files`
-    are the names of local plugins, and `processes` shared the encoding.
+    are the names of local plugins, and `processes` shared the encoding. `results` is told to whoever is to go on with a
+    run; None where somebody else makes it again.
     """
+    results = None if results == RESULTS else results
     if config.dataset.corpus is not None:
-        return _call(config, seed, limit, files)
+        return _call(config, seed, limit, files, results)
     words = ["ercbench", "run", config.recipe.name, "--dataset", config.dataset.argument]
     words += ["--track", config.track.name, "--seed", str(seed)]
     if config.context.protocol != "past":
@@ -57,16 +67,19 @@ def command(config: Config, seed: int, limit: int | None, files: Sequence[str] =
         words += ["--plugin", file]
     if processes > 1:
         words += ["--processes", str(processes)]
+    if results is not None:
+        words += ["--results", str(results)]
     return shlex.join(words)
 
 
-def _call(config: Config, seed: int, limit: int | None, files: Sequence[str]) -> str:
+def _call(config: Config, seed: int, limit: int | None, files: Sequence[str], results: Path | None) -> str:
     """The same in Python, for a data set that no command line can name."""
     options: dict[str, object] = {"track": config.track.name, "seeds": [seed]}
     options |= {} if config.context.protocol == "past" else {"context": config.context.protocol}
     options |= {"overrides": dict(config.overrides)} if config.overrides else {}
     options |= {} if limit is None else {"limit": limit}
     options |= {"plugins": list(files)} if files else {}
+    options |= {} if results is None else {"results": str(results)}
     return python_call(config.recipe.name, config.dataset.name, options)
 
 

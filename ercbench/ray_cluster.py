@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,6 +23,7 @@ from ercbench.grid import Ray
 from ercbench.progress import Reporter
 from ercbench.provenance import package_versions
 from ercbench.shipping import other_versions
+from ercbench.workspaces import workspace
 
 REACH = 5.0
 """Seconds in which a cluster must answer."""
@@ -40,18 +40,17 @@ def connected(settings: Ray) -> Iterator[None]:
         yield
         return
     handler = signal.getsignal(signal.SIGTERM)
-    logs = None if settings.address else tempfile.mkdtemp(prefix="ercbench-ray-", dir=_short())
-    try:
-        if settings.address is None:
-            _begin(logs)
-        else:
-            _join(settings.address)
-        with _stopping(handler):
-            yield
-    finally:
-        ray.shutdown()
-        if logs:
-            shutil.rmtree(logs, ignore_errors=True)
+    logs = nullcontext() if settings.address else workspace("ercbench-ray-", _short())
+    with logs as folder:
+        try:
+            if settings.address is None:
+                _begin(str(folder))
+            else:
+                _join(settings.address)
+            with _stopping(handler):
+                yield
+        finally:
+            ray.shutdown()
 
 
 def _short() -> str | None:
@@ -59,7 +58,7 @@ def _short() -> str | None:
     return "/tmp" if os.path.isdir("/tmp") else None  # noqa: S108 - a folder of its own is made in it
 
 
-def _begin(logs: str | None) -> None:
+def _begin(logs: str) -> None:
     """Start Ray for this command alone, where no other machine reaches it. It reports its use only where told to."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
@@ -82,7 +81,7 @@ def _join(address: str) -> None:
     except (OSError, ValueError, RuntimeError) as error:  # what Ray raises is one of them, by release and reason
         raise UsageError(
             f"There is no Ray cluster that this machine belongs to. Got --ray-address {address}: "
-            f"{str(error).strip().splitlines()[0]} Start one on the first machine with `ray start --head --port=6379`, "
+            f"{_reason(error)} Start one on the first machine with `ray start --head --port=6379`, "
             "join the others with `ray start --address=HOST:6379`, or leave --ray-address out."
         ) from error
 
@@ -93,6 +92,11 @@ def _recent() -> str | None:
         return named
     kept = Path(os.environ.get("RAY_TMPDIR", _short() or tempfile.gettempdir()), "ray", "ray_current_cluster")
     return kept.read_text(encoding="utf-8").strip() if kept.is_file() else None
+
+
+def _reason(error: Exception) -> str:
+    """What an error says first, as a sentence."""
+    return str(error).strip().splitlines()[0].rstrip(".") + "."
 
 
 def _probe(address: str) -> None:

@@ -22,6 +22,7 @@ from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ercbench.cell_runs import Outcome, announce, cells, describe, fail, succeed
+from ercbench.cells import cell_of
 from ercbench.collecting import arrived
 from ercbench.errors import Busy, UsageError
 from ercbench.failures import Facts, RemoteError
@@ -105,6 +106,8 @@ def execute_on_ray(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
         finally:
             reporter.cells(events.state)
             reporter.end()
+    order = [prepared.cell(seed) for prepared, seed in cells(plan)]
+    outcome.records.sort(key=lambda record: order.index(cell_of(record)))
     return outcome
 
 
@@ -125,7 +128,7 @@ def _submit(command: Command, settings: Ray, locks: ExitStack) -> None:
                 _done(command, found[1], told)
                 continue
             locks.enter_context(unfinished)
-            write_description(plan.results, describe(prepared, seed))
+            write_description(plan.results, describe(plan, prepared, seed))
             order = order_of(prepared, seed, request, device, (settings.cpus_per_run, ATTEMPTS))
             if (dataset := prepared.config.dataset.name) not in boxes:
                 boxes[dataset] = _box(prepared)

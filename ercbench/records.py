@@ -19,6 +19,8 @@ from ercbench.types import ContextProtocol
 from ercbench.whole_files import remove_strays, write_atomically
 from ercbench.window import Window
 
+RESULTS = Path("leaderboards")
+"""The results folder where none is named."""
 WITHOUT_EFFECT = frozenset({"selection.seal_test"})
 """Settings that change what is kept of a run, and none of its scores."""
 
@@ -160,6 +162,7 @@ class EpochRecord(_Frozen):
     chunk: Annotated[int, Field(ge=1)] | None = Field(
         None, description="utterances encoded at once when it ended; null: all that go together"
     )
+    processes: Annotated[int, Field(ge=1)] = Field(1, description="that shared it")
 
 
 class FileBeside(_Frozen):

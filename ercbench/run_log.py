@@ -104,10 +104,10 @@ def _apply(cell: CellState, event: Event) -> None:
         case "epoch_finished":
             cell.epoch, cell.dev_weighted_f1 = event["epoch"]["epoch"], event["epoch"]["dev_weighted_f1"]
         case "cell_finished":
-            cell.state, cell.share, cell.left = "done", 1.0, None
+            cell.state, cell.doing, cell.share, cell.left = "done", "", 1.0, None
             cell.dev_weighted_f1, cell.test_weighted_f1 = event["dev_weighted_f1"], event["test_weighted_f1"]
         case "cell_failed":
-            cell.state, cell.left, cell.message = "failed", None, event["message"]
+            cell.state, cell.doing, cell.left, cell.message = "failed", "", None, event["message"]
         case "cell_requeued":
             cell.state, cell.left, cell.message = "queued", None, event["message"]
 
@@ -143,10 +143,16 @@ class RunLog:
         self._lock.release()
         lock_of(self.path).unlink(missing_ok=True)
 
-    def start(self, cells: Sequence[tuple[CellName, State, int]], executor: str) -> None:
-        """The first event: every cell with its state and number of epochs, and who runs them."""
+    def start(self, cells: Sequence[tuple[CellName, State, int]], executor: str, pid: int | None = None) -> None:
+        """The first event: every cell with its state and number of epochs, who runs them, in which process."""
         listed = [{"cell": asdict(cell), "state": state, "epochs": epochs} for cell, state, epochs in cells]
-        self.write("grid_started", host=socket.gethostname(), pid=os.getpid(), executor=executor, cells=listed)
+        self.write(
+            "grid_started",
+            host=socket.gethostname(),
+            pid=pid or os.getpid(),
+            executor=executor,
+            cells=listed,
+        )
 
     def write(self, event: str, **fields: Any) -> None:
         """Add one event."""

@@ -102,7 +102,8 @@ class Watch:
     def look(self) -> Status:
         """How things are now."""
         folders = results_folders(self.results)
-        logs = sorted(((log, folder) for folder in folders for log in (folder / LOGS).glob("*.jsonl")), key=_begun)
+        found = [(log, folder) for folder in folders for log in (folder / LOGS).glob("*.jsonl")]
+        logs = sorted(found, key=lambda one: _told(one[0]))
         commands = [self._commands.setdefault(log, Command(log, folder)) for log, folder in logs]
         running: list[Command] = []
         ended: list[Command] = []
@@ -113,12 +114,16 @@ class Watch:
                 (running if one.running else ended).append(one)
         failed = _failures(folders)
         left = _left(folders, {failure.identity for _, failure in failed})
-        return Status(tuple(reversed(running)), tuple(ended), tuple(left), tuple(failed))
+        running.sort(key=lambda one: one.log.name)
+        return Status(tuple(running), tuple(ended), tuple(left), tuple(failed))
 
 
-def _begun(found: tuple[Path, Path]) -> str:
-    """Logs are called by when they began."""
-    return found[0].name
+def _told(log: Path) -> tuple[float, str]:
+    """When something was last written to a log, which is when its command ended; then when it began, its name."""
+    try:
+        return log.stat().st_mtime, log.name
+    except FileNotFoundError:  # removed meanwhile
+        return 0.0, log.name
 
 
 def _left(folders: list[Path], failed: set[str]) -> Iterator[UnfinishedRun]:
@@ -126,7 +131,7 @@ def _left(folders: list[Path], failed: set[str]) -> Iterator[UnfinishedRun]:
     for folder in folders:
         for run in unfinished_runs(folder):
             left = run.description and run.folder.is_dir() and run.identity not in failed and not run.is_running
-            if left and run.description and not run.description.is_done(folder):
+            if left and run.description and not run.description.is_done(folder) and not run.is_superseded:
                 yield run
 
 

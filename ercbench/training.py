@@ -139,7 +139,7 @@ def train(
         dev_score, selection_score = around.device.ranks.numbers(*evaluate(number))
         around.device.ranks.check_equal(state.learnt(), f"in epoch {number}")
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
-        epoch = replace(epoch, chunk=around.device.chunk.size)
+        epoch = replace(epoch, chunk=around.device.chunk.size, processes=around.device.ranks.processes)
         best = all(selection_score > earlier.selection_score for earlier in epochs)
         epochs = (*epochs, epoch)
         around.unfinished.save(epochs, state.tensors(), state.weights() if best else None)

@@ -320,6 +320,7 @@ class Epoch:
     `selection_score` is what chooses the epoch: the dev score, unless the recipe selects on test. `utterances` were
     trained on, of the mean `difficulty`, where a curriculum chose them; both are None where it was all of train.
     `chunk` utterances were encoded at once at the end of the epoch; None where it was all that go together.
+    `processes` shared the epoch.
     """
 
     epoch: int
@@ -331,6 +332,7 @@ class Epoch:
     utterances: int | None = None
     difficulty: float | None = None
     chunk: int | None = None
+    processes: int = 1
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError
 from ercbench.cells import NamedCell
 from ercbench.errors import RecordError, UsageError
 from ercbench.locks import is_held
-from ercbench.records import OwnDataset, read_record
+from ercbench.records import OwnDataset, RunRecord, read_record
 from ercbench.resume import epochs_kept
 from ercbench.whole_files import remove_strays, write_atomically
 
@@ -40,16 +40,24 @@ class RunDescription(NamedCell):
 
     def is_done(self, results: Path) -> bool:
         """Whether the record of this very run is there. A record of other settings in its place is another run's."""
+        record = self._record(results)
+        return record is not None and {one.sha256 for one in record.plugins if one.sha256} == self.local_plugins
+
+    def is_superseded(self, results: Path, written: float) -> bool:
+        """Whether a record of this run with other local plugins was made after `written`: they were mended since."""
+        return self._record(results) is not None and self.cell.record(results).stat().st_mtime > written
+
+    def _record(self, results: Path) -> RunRecord | None:
+        """What is in the record's place, where it has the same settings and data."""
         path = self.cell.record(results)
         try:
             record = read_record(path) if path.exists() else None
         except RecordError:
-            return False
+            return None
         if record is None:
-            return False
-        plugins = {plugin.sha256 for plugin in record.plugins if plugin.sha256}
-        found = (dict(record.config), record.dataset.fingerprint, plugins, _labels(record.dataset.own))
-        return found == (self.config, self.fingerprint, set(self.local_plugins), _labels(self.own))
+            return None
+        found = dict(record.config), record.dataset.fingerprint, _labels(record.dataset.own)
+        return record if found == (self.config, self.fingerprint, _labels(self.own)) else None
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,19 @@ class UnfinishedRun:
         """Whether a process is at it."""
         return is_held(self.lock)
 
+    @property
+    def is_superseded(self) -> bool:
+        """Whether there is a later record of it, with other local plugins. It has a folder."""
+        return self.description is not None and self.description.is_superseded(self.results, last_written(self.folder))
+
     def epochs(self, verify: bool = False) -> int:
         """The last epoch that it can go on after; 0: none. With `verify` the files are read and compared."""
         return epochs_kept(self.folder, verify)
+
+
+def last_written(folder: Path) -> float:
+    """When something in a folder was last written."""
+    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
 
 
 def description_path(results: Path, identity: str) -> Path:

@@ -16,7 +16,7 @@ NO_LOSSES = "no losses"
 """The origin of 0 epochs where there is nothing to train for."""
 
 
-def leave_untrained(values: Values, origins: dict[str, str]) -> list[BadSetting]:
+def leave_untrained(recipe: str, values: Values, origins: dict[str, str]) -> list[BadSetting]:
     """Lay 0 epochs over the values of a recipe without losses, in place, whatever its track says.
 
     Epochs asked for with ``--set`` would be without effect: they are an error, and returned.
@@ -24,8 +24,8 @@ def leave_untrained(values: Values, origins: dict[str, str]) -> list[BadSetting]
     if origins.get(EPOCHS) == "--set" and values[EPOCHS] != 0:
         return [
             BadSetting(
-                f"{EPOCHS} must be 0 for a recipe without losses. Got {values[EPOCHS]!r}, set by: --set. "
-                "Leave it out, or give the recipe a loss: --set losses.NAME.weight=1"
+                f"{EPOCHS} must be 0 for {recipe}, which has no losses. Got {values[EPOCHS]!r}, set by: --set. "
+                f"Leave it out, leave {recipe} out, or give it a loss: --set losses.NAME.weight=1"
             )
         ]
     values[EPOCHS], origins[EPOCHS] = 0, NO_LOSSES

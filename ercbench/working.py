@@ -9,16 +9,11 @@ Before: shipping.py, which says what is to be run. After: collecting.py, which t
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
-
-from filelock import FileLock, Timeout
 
 from ercbench.catalog import load_with_files
 from ercbench.cell_runs import run_cell
@@ -40,10 +35,9 @@ from ercbench.shipping import (
     unpack,
 )
 from ercbench.tensors import sha256_of_file
+from ercbench.workspaces import workspace
 
 PREFIX = "ercbench-cell-"
-SOON = 60.0
-"""Seconds in which a folder that was just made may not have its lock yet."""
 Handed = tuple[Callable[[], Files], Files]
 """The data set's files, fetched when they are laid out and let go then, for labels of test are among them; and local
 plugins."""
@@ -69,7 +63,7 @@ def work(order: Order, handed: Handed, link: Link, node: str) -> dict[str, Any]:
     sender = Sender(link, order, node)
     try:
         sender.start()
-        with workspace() as folder, sender.warnings(), _threads(order.threads):
+        with workspace(PREFIX) as folder, sender.warnings(), _threads(order.threads):
             results = _run(order, handed, sender, folder)
             return {"files": sender.finished(results)}
     # A plugin's code may raise anything; whatever it is becomes the failure record of this cell.
@@ -240,32 +234,6 @@ def _version(path: Path) -> tuple[int, int]:
     """Tells a file from what had its name before."""
     status = path.stat()
     return status.st_mtime_ns, status.st_size
-
-
-@contextmanager
-def workspace() -> Iterator[Path]:
-    """A folder that nobody else may read, gone afterwards; those of processes that were killed are removed too."""
-    for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        _sweep(old)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = FileLock(folder / "lock")
-    lock.acquire()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-
-
-def _sweep(folder: Path) -> None:
-    """Remove the folder of a process that is gone."""
-    try:
-        if time.time() - folder.stat().st_mtime < SOON:
-            return
-        with FileLock(folder / "lock", timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
-    except (OSError, Timeout):  # somebody else's, or in use
-        return
 
 
 @contextmanager

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from ercbench.leaderboard import Written
 
 FORMATS = ("latex", "csv", "records-csv", "json", "papers-with-code", "every-eval-ever")
 SHOWN = 10
@@ -114,8 +118,11 @@ def site(results: Path, to: Path, link_records: bool, as_json: bool) -> None:
 
 
 def _build(results: Path, data_dir: Path | None, as_json: bool) -> None:
-    """Write the files, and tell what was found out."""
+    """Write the files, and tell what was found out; raise `RecordError` where predictions are not a record's."""
+    import shlex
+
     from ercbench.catalog import load_catalog
+    from ercbench.errors import RecordError
     from ercbench.gold import GoldLabels
     from ercbench.leaderboard import write_boards
 
@@ -128,7 +135,17 @@ def _build(results: Path, data_dir: Path | None, as_json: bool) -> None:
             "problems": list(written.problems),
         }
         click.echo(json.dumps(answer))
-        return
+    else:
+        _tell(results, written)
+    if written.damaged:
+        raise RecordError(
+            f"Predictions of a row are not those of its record. The boards are written, and that row was not scored "
+            f"again. Everything that is wrong: ercbench verify {shlex.quote(str(results))}"
+        )
+
+
+def _tell(results: Path, written: Written) -> None:
+    """What was written and found out, for a person."""
     for name in written.names:
         click.echo(f"Wrote {results / name}")
     if written.rows or written.pairs:

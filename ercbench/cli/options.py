@@ -133,11 +133,12 @@ def request_of(options: dict[str, Any], recipes: Sequence[str], keep_model: bool
     """
     from ercbench.errors import UsageError
     from ercbench.grid import ALL, SAMPLE_FOLDER, Request
+    from ercbench.records import RESULTS
     from ercbench.values import parse_assignment
 
     if options["seeds"] and options["seed"]:
         raise UsageError("--seeds and --seed exclude each other. Got both. Leave one out.")
-    results = Path("leaderboards", SAMPLE_FOLDER) if options["sample"] else Path("leaderboards")
+    results = RESULTS / SAMPLE_FOLDER if options["sample"] else RESULTS
     return Request(
         recipes=recipes,
         datasets=options["datasets"] or [ALL],

@@ -106,7 +106,8 @@ class Lines(Silent):
             return
         self._next = now + LINE_EVERY
         left = (now - self._begun) * (self._work - self._done) / self._done
-        self.say(f"{doing}: {100 * self._done / self._work:.0f} %, {left / 60:.1f} min left; {written(figures)}")
+        told = f"{doing}: {100 * self._done / self._work:.0f} %, {left / 60:.1f} min left"
+        self.say("; ".join(filter(None, (told, written(figures)))))
 
     def adjust(self, work: int) -> None:
         """Count with another whole."""

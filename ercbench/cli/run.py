@@ -128,8 +128,10 @@ def _summarise(records: list[Any], failures: Sequence[Failure], request: Request
     if failures:
         columns = ["recipe", "data set", "seed", "failed", "where", "failure record"]
         shown = [
-            [f.recipe, f.dataset, f.seed, shorten(f.what, 60), f.where, f.cell.failure(request.results)]
+            [f.recipe, f.dataset, f.seed, shorten(f.what, 60), f.where, path if path.exists() else ""]
             for f in failures
+            for path in [f.cell.failure(request.results)]
         ]
         click.echo("\n" + tabulate(shown, columns))
-    click.echo(f"\nMarkdown leaderboards from these: ercbench leaderboard build --results {request.results}")
+    if records:
+        click.echo(f"\nMarkdown leaderboards from these: ercbench leaderboard build --results {request.results}")

@@ -111,7 +111,9 @@ def _waiting(found: Status) -> Iterator[RenderableType]:
         yield _line("Unfinished; the same command goes on:", "bold")
     for run in found.unfinished:
         if run.description:
-            yield _line(f"- {run.description.cell}: after epoch {run.epochs()}, in {run.results}")
+            epochs = run.epochs()
+            begin = f"after epoch {epochs}" if epochs else "from the beginning"
+            yield _line(f"- {run.description.cell}: {begin}, in {run.results}")
             yield _line(f"  {run.description.command}")
     if found.failed:
         yield _line("Failed; the same command with --retry-failed runs them again:", "bold")

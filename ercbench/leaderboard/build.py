@@ -38,12 +38,14 @@ class Written:
         rows: how many rows were scored again.
         pairs: how many pairs of rows were compared.
         problems: why others could not be, a sentence each.
+        damaged: whether that is so of one because its predictions are not those of its record.
     """
 
     names: tuple[str, ...]
     rows: int = 0
     pairs: int = 0
     problems: tuple[str, ...] = ()
+    damaged: bool = False
 
 
 def build(results: Path, seen: Seen | None = None) -> Leaderboard:
@@ -96,7 +98,7 @@ def write_boards(results: Path, gold: GoldLabels | None = None, seen: Seen | Non
         write_atomically(results / name, text)
     for name in _left_over(results, files):
         (results / name).unlink()
-    return Written(tuple(files), new.rows, new.pairs, new.problems) if new else Written(tuple(files))
+    return Written(tuple(files), new.rows, new.pairs, new.problems, new.damaged) if new else Written(tuple(files))
 
 
 def check(results: Path, seen: Seen | None = None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ercbench import scoring
-from ercbench.errors import ErcbenchError
+from ercbench.errors import ErcbenchError, RecordError
 from ercbench.gold import Gold, GoldLabels, recorded_predictions
 from ercbench.leaderboard import ranking
 from ercbench.leaderboard.evidence import Estimate, Evidence, PairEvidence, RowEvidence
@@ -28,12 +28,14 @@ class Gathered:
         rows: how many rows were scored again just now.
         pairs: how many pairs of rows were compared just now.
         problems: why others could not be, a sentence each.
+        damaged: whether that is so of one because its predictions are not those of its record.
     """
 
     evidence: Evidence
     rows: int = 0
     pairs: int = 0
     problems: tuple[str, ...] = ()
+    damaged: bool = False
 
 
 def gather(results: Path, found: Sequence[Group], evidence: Evidence, gold: GoldLabels) -> Gathered:
@@ -62,7 +64,8 @@ def gather(results: Path, found: Sequence[Group], evidence: Evidence, gold: Gold
                 pairs.setdefault(first.key, {})[other.key] = pair
                 new_pairs += 1
         again.forget_counts()
-    return Gathered(ranking.needed(found, Evidence(rows=rows, pairs=pairs)), new_rows, new_pairs, again.problems)
+    needed = ranking.needed(found, Evidence(rows=rows, pairs=pairs))
+    return Gathered(needed, new_rows, new_pairs, again.problems, again.damaged)
 
 
 def same_scores(predictions: Predictions, record: RunRecord, gold: Gold) -> bool:
@@ -85,6 +88,7 @@ class _Again:
         self._absent: dict[tuple[str, str, int | None], ErcbenchError] = {}
         self._told: dict[str, list[str]] = {}
         self._counts: dict[str, IntArray] = {}
+        self.damaged = False
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -150,6 +154,7 @@ class _Again:
             raise
 
     def _tell(self, group: Group, error: ErcbenchError) -> None:
+        self.damaged |= isinstance(error, RecordError)
         self._told.setdefault(str(error), []).append(f"{group.shared.dataset}, {group.name}")
 
 

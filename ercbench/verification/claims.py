@@ -172,6 +172,20 @@ def _training(subject: Subject) -> Iterator[Finding]:
             yield fault(subject.file, field, "It is not what the rest of the record says.", AGAIN, recorded, found)
     if sealed is None and training.epochs and config.get("selection.seal_test"):
         yield note(subject.file, "training.sealed", "Nothing is sealed, though selection.seal_test asks for it.")
+    yield from _shares(subject)
+
+
+def _shares(subject: Subject) -> Iterator[Finding]:
+    """Who encoded what decides which units are dropped out, and the command does not tell all of it."""
+    epochs = subject.record.training.epochs
+    processes = [epoch.processes for epoch in epochs]
+    if len(set(processes)) > 1:
+        what = "Other processes went on with it, so with dropout its command gives other numbers."
+        yield note(subject.file, "training.epochs.processes", what, processes)
+    chunks = [epoch.chunk for epoch in epochs]
+    if any(chunks):
+        what = "Utterances were encoded in pieces; with dropout its command gives these numbers with the same --chunk."
+        yield note(subject.file, "training.epochs.chunk", what, chunks)
 
 
 def _chosen(subject: Subject) -> Iterator[Finding]:

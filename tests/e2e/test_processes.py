@@ -188,6 +188,7 @@ def test_a_run_is_ended_and_taken_up_by_another_number_of_processes(
         assert epoch_of.losses == pytest.approx(other.losses, abs=1e-5)
     torch.testing.assert_close(scores_of(tmp_path / "whole"), scores_of(tmp_path / "ended"), atol=1e-5, rtol=1e-5)
     assert taken.environment.processes == 1
+    assert [epoch.processes for epoch in taken.training.epochs] == [2, 2, 1, 1, 1]
     assert not list((tmp_path / "ended" / ".unfinished").glob("*/*"))
 
 

@@ -146,7 +146,7 @@ def test_the_time_left_follows_when_less_is_to_be_done(
     lines.begin("spcl on meld", 200)
     lines.adjust(-100)
     lines.advance(50, "epoch 1/3")
-    assert capsys.readouterr().err == "spcl on meld\nepoch 1/3: 50 %, 1.0 min left; \n"
+    assert capsys.readouterr().err == "spcl on meld\nepoch 1/3: 50 %, 1.0 min left\n"
     monkeypatch.undo()
     bar = Bar()
     bar.begin("spcl on meld", 200)

@@ -180,6 +180,7 @@ def test_predictions_that_are_not_the_records_are_told_of(
     assert problem.startswith("talk, good@1: ")
     assert message in problem
     assert "seed-1.predictions.csv" in problem
+    assert found.damaged
 
 
 def test_a_data_set_that_is_not_here_is_asked_for_once(results: Path) -> None:
@@ -189,6 +190,7 @@ def test_a_data_set_that_is_not_here_is_asked_for_once(results: Path) -> None:
     gold = Here()
     found = gathered(results, gold=gold)
     assert found.problems == ("speech, x@1 and 1 more: speech is not here.",)
+    assert not found.damaged
     assert gold.asked.count("speech") == 1
     assert found.rows == 3
 

@@ -339,6 +339,7 @@ def test_an_unfinished_run_says_which_it_is_as_long_as_it_is_one(run: Callable[.
     assert left.description
     assert left.description.cell == CellName("raises@1", "meld-sample", "mini", "past", 0)
     assert left.description.command.startswith("ercbench run raises --dataset meld-sample --track mini --seed 0")
+    assert left.description.command.endswith(" --results r")  # the very command that goes on
     assert left.epochs(verify=True) == 1
     assert "raises@1 on meld-sample, track mini, context past, seed 0: goes on after epoch 1" in cleaned()
     shutil.copytree("r/.unfinished", "copy")

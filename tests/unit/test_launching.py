@@ -153,6 +153,7 @@ def test_who_writes(monkeypatch: pytest.MonkeyPatch) -> None:
         (["cuda", "cpu"], None, 3, r"Each process needs a GPU of its own\. Got --processes 3, and 2 here\."),
         (["cuda", "cpu"], "cpu", 3, None),
         (["cuda", "cpu"], None, 2, None),
+        (["cuda", "cpu"], "cpu", 5, r"share the processors\. Got --processes 5, and 4 here\."),
         (["mps", "cpu"], None, 2, r"Device mps takes one process\. Got --processes 2\..*--device cpu"),
         (["mps", "cpu"], "mps", 1, None),
         (["cpu"], "cuda", 1, r"no such device\. Got --device cuda\. Here: cpu\."),
@@ -166,6 +167,7 @@ def test_every_process_needs_a_device(
 
     monkeypatch.setattr(devices, "available_devices", lambda: there)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
     if wrong is None:
         assert choose_device(asked, processes) == (asked or there[0])
     else:

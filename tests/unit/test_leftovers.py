@@ -63,17 +63,27 @@ def test_a_run_whose_record_is_there_goes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"config": {"training.epochs": 9}}, {"fingerprint": "sha256:1"}, {"local_plugins": frozenset({"a"})}]
+    ("change", "kept"),
+    [
+        ({"config": {"training.epochs": 9}}, True),
+        ({"fingerprint": "sha256:1"}, True),
+        ({"local_plugins": frozenset({"a"})}, False),
+    ],
 )
-def test_the_record_of_another_run_in_its_place_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Of other settings, other data or another local plugin: the run is still to be finished."""
+def test_the_record_of_another_run_in_its_place(tmp_path: Path, change: dict[str, Any], kept: bool) -> None:
+    """Of other settings or data: the run is still to be finished. With a local plugin that was mended since: not."""
     path = record(tmp_path, Cell())
     folder = unfinished(tmp_path, "abc", **{**described(path), **change, "recipe": HERE})
     cell = RunDescription.model_validate_json(folder.with_suffix(".json").read_bytes()).cell
     cell.record(tmp_path).parent.mkdir(parents=True, exist_ok=True)
     cell.record(tmp_path).write_bytes(path.read_bytes())
+    age(cell.record(tmp_path), 3600)
     gc(tmp_path)
-    assert folder.is_dir()
+    assert folder.is_dir()  # somebody began the run once more
+    age(folder, 7200)
+    found = gc(tmp_path)
+    assert folder.is_dir() == kept
+    assert ("a later record is there" in found.stdout) != kept
 
 
 def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:

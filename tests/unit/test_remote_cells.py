@@ -15,7 +15,7 @@ from made_runs import made_data
 from without_ray import Cluster, Killed
 
 import ercbench
-from ercbench import classifying, working
+from ercbench import classifying, working, workspaces
 from ercbench.catalog import load_catalog, load_with_files
 from ercbench.collecting import Collector, arrived
 from ercbench.data import load
@@ -423,11 +423,11 @@ def test_large_files_travel_in_pieces(
 def test_folders_of_killed_runs_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed process left, data among it, goes when the next begins; what is in use stays."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(working, "SOON", 0.0)
+    monkeypatch.setattr(workspaces, "SOON", 0.0)
     for name, holds in (("killed", "lock"), ("killed-at-its-end", "data")):
         left = tmp_path / f"{working.PREFIX}{name}"
         left.mkdir()
         (left / holds).touch()
-    with working.workspace() as one, working.workspace() as other:
+    with workspaces.workspace(working.PREFIX) as one, workspaces.workspace(working.PREFIX) as other:
         assert sorted(tmp_path.iterdir()) == sorted([one, other])
     assert not list(tmp_path.iterdir())

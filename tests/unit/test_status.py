@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -104,6 +105,17 @@ def test_the_last_command_is_shown_and_those_killed_since(tmp_path: Path) -> Non
     told = printed(tmp_path)
     assert told.count("Ended without saying so") == 2
     assert "Ended by KeyboardInterrupt 20" in told
+
+
+def test_the_last_to_end_is_shown_whenever_it_began(tmp_path: Path) -> None:
+    """A command that another one refused meanwhile, for it was at the same run, is history."""
+    with RunLog(tmp_path) as first:
+        begin(first)
+        with RunLog(tmp_path) as second:
+            begin(second)
+        os.utime(second.path, (1, 1))
+    found = Watch(tmp_path).look()
+    assert [one.log for one in found.ended] == [first.path]
 
 
 def test_a_command_that_finished_is_shown_as_that(tmp_path: Path) -> None:

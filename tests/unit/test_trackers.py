@@ -68,6 +68,7 @@ def test_json_lines_hold_every_event(tmp_path: Path) -> None:
     assert first == {
         "epoch": 1, "losses": {"total": 1.0, "pull": 0.5}, "dev_weighted_f1": 0.1, "seconds": 2.0,
         "utterances_per_second": 40.0, "resumed": True, "utterances": None, "difficulty": None, "chunk": None,
+        "processes": 1,
     }  # fmt: skip
     assert (second["epoch"], second["resumed"]) == (2, False)
     assert FINAL.items() <= finished["figures"].items()

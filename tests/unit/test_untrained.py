@@ -86,7 +86,7 @@ def test_a_recipe_without_losses_is_not_trained() -> None:
 
 def test_epochs_without_a_loss_are_refused() -> None:
     """Asked for with --set they would do nothing but decay weights."""
-    with pytest.raises(BadSetting, match=r"training\.epochs must be 0 for a recipe without losses\. Got 2"):
+    with pytest.raises(BadSetting, match=r"training\.epochs must be 0 for method, which has no losses\. Got 2"):
         resolved(catalog(), losses__pull=None, training__epochs=2)
 
 

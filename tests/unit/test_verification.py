@@ -103,6 +103,19 @@ def test_another_scikit_learn_is_a_note(results: Path) -> None:
     assert [(one.kind, one.field, one.recorded) for one in report.findings] == [("note", "protocol.metric", "'0.1'")]
 
 
+def test_who_encoded_what_is_a_note(results: Path) -> None:
+    """With dropout it decides the numbers, and the command cannot tell all of it."""
+
+    def shared(values: dict[str, Any]) -> None:
+        first = values["training"]["epochs"][0]
+        values["training"]["epochs"] = [first | {"processes": 2, "chunk": 8}, first | {"epoch": 2, "processes": 1}]
+        values["config"]["training.epochs"] = 2
+
+    edited(results / FILE, shared)
+    notes = [(one.field, one.recorded) for one in verify_folder(results, WITH_DATA).of("note")]
+    assert notes[-2:] == [("training.epochs.processes", "[2, 1]"), ("training.epochs.chunk", "[8, None]")]
+
+
 def test_boards_ask_for_one_record(results: Path) -> None:
     """`verify_record` says of a path what the whole folder's report says of it."""
     assert verify_record(results / FILE, WITH_DATA) == []
