@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ercbench.catalog import load_with_files
+from ercbench.cells import RESULTS
 from ercbench.errors import UsageError
 from ercbench.executing import execute
 from ercbench.grid import ALL, SAMPLE_FOLDER, Ray, Request, fetch_missing, plan
 from ercbench.own import is_folder, of_corpus
 from ercbench.part_file import Watcher
 from ercbench.progress import Reporter, Silent
-from ercbench.records import RESULTS, RunRecord
+from ercbench.records import RunRecord
 from ercbench.specs import DatasetSpec
 from ercbench.types import ContextProtocol, Corpus
 

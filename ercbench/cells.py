@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field
 from ercbench.records import RunRecord, record_path
 from ercbench.types import ContextProtocol
 
+RESULTS = Path("leaderboards")
+"""The results folder where none is named."""
 FAILURES = "failures"
 """The folder of the failure records in a results folder."""
 

@@ -54,6 +54,7 @@ def choose_device(requested: str | None, processes: int = 1) -> DeviceName:
         )
     if processes > 1 and name == "cuda" and processes > (there := torch.cuda.device_count()):
         raise UsageError(f"Each process needs a GPU of its own. Got --processes {processes}, and {there} here.")
+    # Two can be tried on any machine; more than there are processors only wait for each other.
     if name == "cpu" and processes > max(2, there := os.cpu_count() or 1):
         raise UsageError(
             f"Processes share the processors. Got --processes {processes}, and {there} here. Ask for fewer."

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog
-from ercbench.cells import FAILURES
+from ercbench.cells import FAILURES, RESULTS
 from ercbench.config import Config, resolve
 from ercbench.errors import DataError, ErcbenchError, FetchError, Problems, UsageError
 from ercbench.failures import Failure, read_failure
 from ercbench.gold import check_beside
 from ercbench.own import described, find_dataset
 from ercbench.part_file import Watcher
-from ercbench.records import RESULTS, RunRecord, read_record
+from ercbench.records import RunRecord, read_record
 from ercbench.run_log import LOGS
 from ercbench.specs import DatasetSpec, TrackSpec
 from ercbench.types import ContextProtocol

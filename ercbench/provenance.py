@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ercbench.catalog import Catalog, Entry
+from ercbench.cells import RESULTS
 from ercbench.config import Config
-from ercbench.records import RESULTS, Environment, PluginIdentity
+from ercbench.records import Environment, PluginIdentity
 from ercbench.specs import (
     ClassifierSpec,
     CurriculumSpec,

@@ -19,8 +19,6 @@ from ercbench.types import ContextProtocol
 from ercbench.whole_files import remove_strays, write_atomically
 from ercbench.window import Window
 
-RESULTS = Path("leaderboards")
-"""The results folder where none is named."""
 WITHOUT_EFFECT = frozenset({"selection.seal_test"})
 """Settings that change what is kept of a run, and none of its scores."""
 
@@ -159,9 +157,7 @@ class EpochRecord(_Frozen):
     utterances_per_second: Annotated[float, Field(ge=0)] = Field(description="while training")
     utterances: Annotated[int, Field(ge=1)] | None = Field(None, description="that a curriculum chose; null: all")
     difficulty: float | None = Field(None, description="their mean, as the curriculum measures it; null: none does")
-    chunk: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="utterances encoded at once when it ended; null: all that go together"
-    )
+    chunk: Annotated[int, Field(ge=1)] | None = Field(None, description="encoded at once when it ended; null: all")
     processes: Annotated[int, Field(ge=1)] = Field(1, description="that shared it")
 
 

@@ -131,9 +131,9 @@ def request_of(options: dict[str, Any], recipes: Sequence[str], keep_model: bool
         UsageError: options exclude each other.
         BadSetting: an assignment is none.
     """
+    from ercbench.cells import RESULTS
     from ercbench.errors import UsageError
     from ercbench.grid import ALL, SAMPLE_FOLDER, Request
-    from ercbench.records import RESULTS
     from ercbench.values import parse_assignment
 
     if options["seeds"] and options["seed"]:

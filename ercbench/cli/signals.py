@@ -39,4 +39,4 @@ def stoppable() -> Iterator[None]:
         click.echo(f"{said}. The same command goes on after the last finished epoch.", err=True)
         raise SystemExit(TERMINATED if received else INTERRUPTED) from stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: one that was not set from Python

@@ -37,3 +37,14 @@ def test_ctrl_c_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 130
     assert capsys.readouterr().err.startswith("Interrupted.")
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_handler_that_was_not_set_from_python_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python does not tell what it was; afterwards SIGTERM does what it does by default."""
+    setting = signal.signal
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(signal, "signal", lambda *given: (setting(*given), None)[1])
+    with stoppable():
+        pass
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    setting(signal.SIGTERM, before)
