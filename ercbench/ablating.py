@@ -60,7 +60,7 @@ def ablation_variants(catalog: Catalog, request: Request, wanted: Sequence[str])
 
     Raises:
         UnknownName: a part that the recipe does not have.
-        UsageError: there is nothing to switch off.
+        UsageError: there is nothing to switch off, or ``--set`` has switched it off.
     """
     recipe, track = catalog.get(Recipe, request.recipes[0]), catalog.get(TrackSpec, str(request.track))
     found: dict[str, list[Variant]] = {}
@@ -70,11 +70,18 @@ def ablation_variants(catalog: Catalog, request: Request, wanted: Sequence[str])
             if name not in parts:
                 raise UnknownName("part", name, parts, f"Those can be switched off in {recipe.name}.")
         variants = [Variant(WHOLE, dataset, dict(request.overrides), request.results)]
+        whole, _ = merge(catalog, recipe, track, dataset, request.overrides)
         for name in wanted or parts:
             # What is switched off stays off, whatever --set says of it.
             asked = {path: value for path, value in request.overrides.items() if path not in parts[name]}
+            overrides = {**asked, **parts[name]}
+            if merge(catalog, recipe, track, dataset, overrides)[0] == whole:
+                raise UsageError(
+                    f"{recipe.name} without {name} is what --set makes of it on {dataset.name} already. Leave that "
+                    "--set out, or name other parts with --part."
+                )
             folder = variant_folder(request.results, "ablate", recipe.name, [name], asked)
-            variants.append(Variant(f"{WITHOUT}{name}", dataset, {**asked, **parts[name]}, folder))
+            variants.append(Variant(f"{WITHOUT}{name}", dataset, overrides, folder))
         found[dataset.name] = variants
     return found
 

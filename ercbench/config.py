@@ -74,7 +74,7 @@ class LossWeight(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    weight: float = 1.0
+    weight: Annotated[float, Field(ge=0)] = 1.0
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,7 @@ class _Checker:
         self.catalog, self.values, self.origins = catalog, values, origins
         self.errors: list[ErcbenchError] = []
         self.complete: dict[str, JsonValue] = {}
+        self.batch_size = values.get("training.batch_size", Training().batch_size)
 
     def config(
         self, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec, overrides: Mapping[str, JsonValue]
@@ -246,6 +247,9 @@ class _Checker:
         except ErcbenchError as error:
             self.errors.append(error)
             return None
+        if spec.variant and not variant and f"{prefix}.{spec.variant}" not in self.values:
+            self.errors.append(BadSetting(f"{prefix}: which {wanted}? Write it: --set {prefix}={wanted}:CLASS"))
+            return None
         if f"{prefix}.name" in self.values:
             self.complete[f"{prefix}.name"] = wanted
         self.errors += [
@@ -305,7 +309,7 @@ class _Checker:
         given = {path.removeprefix(start): value for path, value in self.values.items() if path.startswith(start)}
         chosen = {key: value for key, value in given.items() if key not in skip and (only is None or key in only)}
         try:
-            settings = model(**{**nest(chosen), **(fixed or {})})
+            settings = model.model_validate({**nest(chosen), **(fixed or {})}, context={"batch_size": self.batch_size})
         except ValidationError as error:
             self.errors += [self.bad_setting(prefix, model, detail) for detail in error.errors()]
             return None
@@ -316,11 +320,22 @@ class _Checker:
     def bad_setting(self, prefix: str, model: type[BaseModel], detail: Any) -> BadSetting:
         """One pydantic error as a message that names the path, the value, where it came from, what to do."""
         path = ".".join((prefix, *(str(step) for step in detail["loc"])))
-        origin = self.origins.get(path, DEFAULT)
+        origin = self.origin(path, prefix)
         if detail["type"] == "extra_forbidden":
             known = ", ".join(f"{prefix}.{name}" for name in model.model_fields)
             return BadSetting(f"{path} is no setting. It is set by: {origin}. Known here: {known or 'none'}.")
-        return BadSetting(f"{path}: {detail['msg']}. Got {detail['input']!r}, set by: {origin}. Choose another value.")
+        alone = detail["type"] in ("tuple_type", "list_type")
+        hint = f"Write it as a list: [{json.dumps(detail['input'])}]" if alone else "Choose another value."
+        return BadSetting(f"{path}: {detail['msg']}. Got {detail['input']!r}, set by: {origin}. {hint}")
+
+    def origin(self, path: str, prefix: str) -> str:
+        """Where a value came from: from what sets it, or else what it is part of, or what is set beside it."""
+        while path != prefix:
+            beside = (origin for known, origin in self.origins.items() if known.startswith(f"{path}."))
+            if found := self.origins.get(path) or next(beside, ""):
+                return found
+            path = path.rpartition(".")[0]
+        return DEFAULT
 
     def check_paths(self) -> None:
         """Every path given must belong to a section."""

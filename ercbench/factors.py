@@ -127,9 +127,18 @@ def grid_variants(
             names = [f"{name}={level}" for name, level in levels.items()]
             folder = variant_folder(request.results, "grid", recipe.name, names, asked)
             cells[combination] = Variant(", ".join(names), dataset, {**cell.overrides, **asked}, folder)
-    if unused := [path for path in request.overrides if path not in taken]:
-        raise BadSetting(f"{', '.join(unused)} would change no cell of the grid: none has that part. Leave it out.")
+    if unused := [_useless(path, factors, catalog) for path in request.overrides if path not in taken]:
+        raise unused[0] if len(unused) == 1 else Problems(unused)
     return found
+
+
+def _useless(path: str, factors: Sequence[Factor], catalog: Catalog) -> BadSetting:
+    """What is wrong with a ``--set`` value that no combination takes."""
+    section = path.partition(".")[0]
+    [levels] = [factor.levels for factor in factors if factor.name == section] or [()]
+    known = dict.fromkeys(name for level in levels for name in catalog.get(PARTS[section], level).settings.model_fields)
+    told = f" What there is: {', '.join(f'{section}.{name}' for name in known) or 'nothing'}." if levels else ""
+    return BadSetting(f"{path} would change no cell of the grid: none has it.{told} Leave it out, or change it.")
 
 
 def refuse_varied(overrides: Mapping[str, JsonValue], factors: Sequence[Factor]) -> None:
@@ -218,6 +227,8 @@ class _Cell:
     def has(self, path: str) -> bool:
         """Whether a value is about something that the cell has, as far as that is varied."""
         section, _, rest = path.partition(".")
+        if section in ("training", "curriculum") and LOSS in self.levels and not self.losses:
+            return False  # nothing is trained
         if section == "losses" and LOSS in self.levels:
             return rest.partition(".")[0] in {_key(name) for name in self.losses}
         return section not in self.specs or rest.partition(".")[0] in self.specs[section].settings.model_fields

@@ -311,7 +311,8 @@ def finished(prepared: Prepared, seed: int, request: Request) -> tuple[Path, Run
     if differing:
         raise UsageError(
             f"{path} holds a run of other settings, and it would be lost. Differs in: {', '.join(differing)}. "
-            f"Leave {config.recipe.name} out, write elsewhere with --results FOLDER, or replace it with --force."
+            f"{'' if len(request.recipes) == 1 else f'Leave {config.recipe.name} out. '}"
+            "Write elsewhere with --results FOLDER, or replace it with --force."
         )
     return path, record
 

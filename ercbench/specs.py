@@ -34,7 +34,11 @@ class Spec(BaseModel):
 
 
 class Settings(BaseModel):
-    """Base of a part's own settings: frozen, finite, every field with a type, a default and a description."""
+    """Base of a part's own settings: frozen, finite, every field with a type, a default and a description.
+
+    They are checked with pydantic's validation context ``{"batch_size": 32}``: a validator may ask for what depends on
+    ``training.batch_size``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

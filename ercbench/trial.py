@@ -30,6 +30,8 @@ from ercbench.specs import ClassifierSpec
 from ercbench.stepping import in_float32
 from ercbench.types import EncodedBatch, FloatArray, Representation, Tokens
 
+BACKBONE = "backbone"
+"""What of a model is pre-trained."""
 LABELS, OF_EACH = 3, 2
 """Labels that are tried, and training utterances of each: a contrast needs a pair."""
 
@@ -37,7 +39,8 @@ LABELS, OF_EACH = 3, 2
 def attempt(prepared: Prepared, device: Device) -> list[str]:
     """Prepared -> remarks: encode a few training utterances, compute the losses, fit and ask both classifiers.
 
-    A remark is about what works and decides nothing: a classifier that reads what no loss trains.
+    A remark is about what works and decides nothing: a classifier that reads what no loss trains, an encoder that no
+    loss reaches.
 
     Raises:
         ErcbenchError: what a part has to say against the others; `Problems` for several.
@@ -55,7 +58,7 @@ def attempt(prepared: Prepared, device: Device) -> list[str]:
         errors = [error for one in _attempts(cell, batch, train) for error in _objections(one)]
     if errors:
         raise errors[0] if len(errors) == 1 else Problems(errors)
-    return [] if batch is None else list(_remarks(cell, batch, train))
+    return list(_remarks(cell, batch, train))
 
 
 def _attempts(cell: Cell, batch: EncodedBatch | None, train: Representation) -> Iterator[Callable[[], object]]:
@@ -68,21 +71,36 @@ def _attempts(cell: Cell, batch: EncodedBatch | None, train: Representation) -> 
         yield partial(_scores, cell, config.selection_classifier, train)
 
 
-def _remarks(cell: Cell, batch: EncodedBatch, train: Representation) -> Iterator[str]:
-    """Classifiers that are not fitted, and read something that has no gradient from any loss."""
+def _remarks(cell: Cell, batch: EncodedBatch | None, train: Representation) -> Iterator[str]:
+    """An encoder without a gradient from any loss, and classifiers that are not fitted and read what has none."""
     config = cell.prepared.config
-    total = torch.stack([loss(batch).total for loss in cell.objective.losses.values()]).sum()
-    made = {name: found for name in ("logits", "vectors") if (found := getattr(batch, name)) is not None}
-    gradients = torch.autograd.grad(total, list(made.values()), allow_unused=True)
-    untrained = [name for name, gradient in zip(made, gradients, strict=True) if gradient is None]
+    untrained = ["logits"] if batch is None else _untrained(cell, batch)
+    if BACKBONE in untrained and config.training.epochs:
+        yield f"encoder.name: {config.encoder.spec.name} is not trained, for no loss reaches it."
     asked = {config.classifier.spec.name: ("classifier.name", config.classifier)}
-    asked.setdefault(config.selection_classifier.spec.name, ("selection.classifier", config.selection_classifier))
+    if config.training.epochs:
+        asked.setdefault(config.selection_classifier.spec.name, ("selection.classifier", config.selection_classifier))
     for path, part in asked.values():
         for name in untrained if not part.spec.needs_training else ():
+            if getattr(train, name, None) is None:  # as of the backbone, which no classifier reads
+                continue
             noise = np.random.default_rng(0).normal(size=getattr(train, name).shape).astype(np.float32)
             other = replace(train, **{name: noise})
             if not np.array_equal(_scores(cell, part, train), _scores(cell, part, other)):
                 yield f"{path}: {part.spec.name} decides by {name}, which no loss trains."
+
+
+def _untrained(cell: Cell, batch: EncodedBatch) -> list[str]:
+    """What no loss that counts has a gradient for: ``logits``, ``vectors``, ``backbone``."""
+    losses = zip(cell.objective.weights.values(), cell.objective.losses.values(), strict=True)
+    totals = [loss(batch).total for weight, loss in losses if weight]
+    made = {name: [found] for name in ("logits", "vectors") if (found := getattr(batch, name)) is not None}
+    made[BACKBONE] = [one for one in cell.model.backbone.parameters() if one.requires_grad]
+    if not totals:
+        return list(made)
+    total = torch.stack(totals).sum()
+    reached = {name: torch.autograd.grad(total, of, retain_graph=True, allow_unused=True) for name, of in made.items()}
+    return [name for name, gradients in reached.items() if gradients and all(one is None for one in gradients)]
 
 
 def _objections(attempt: Callable[[], object]) -> list[ErcbenchError]:

@@ -73,7 +73,8 @@ def merge(
 
     A value of None removes everything below its path that less important sources state, and everything that a recipe's
     bases state there for a track or a data set: those values were meant for what has been removed. What a recipe
-    states, its bases do not remove.
+    states, its bases do not remove. Any other value takes the place of what was stated below its path, but for a name
+    beside its parameters, which one source may give in any order.
     """
     layers = list(_layers(lineage(catalog, recipe), track, dataset, overrides))
     stated = [_path(given, value) for layer in layers for given, value in layer.values.items()]
@@ -86,7 +87,8 @@ def merge(
                 continue
             removes = value is None and any(_is_below(other, path) for other in stated)  # else None is the value
             for known in [known for known in values if _is_below(known, path)]:
-                if not removes or sources[known].place <= layer.place:
+                named = isinstance(value, str) and sources[known] is layer
+                if not named and (not removes or sources[known].place <= layer.place):
                     del values[known], sources[known]
             if not removes:
                 values.pop(path, None)  # a value set again counts as set last
@@ -116,15 +118,15 @@ def _path(given: str, value: JsonValue) -> str:
 
 
 def nest(flat: Mapping[str, JsonValue]) -> dict[str, Any]:
-    """``{"replace.x": 1}`` -> ``{"replace": {"x": 1}}``."""
-    nested: dict[str, Any] = {}
+    """``{"replace.x": 1}`` -> ``{"replace": {"x": 1}}``; what is below anything but a mapping stays where it is."""
+    nested: dict[str, Any] = {path: value for path, value in flat.items() if "." not in path}
     for path, value in flat.items():
-        head, _, rest = path.partition(".")
-        if rest:
-            known = nested.get(head)
-            nested[head] = {**(known if isinstance(known, dict) else {}), rest: value}
-        else:
-            nested[head] = value
+        head, dot, rest = path.partition(".")
+        known = nested.get(head, {})
+        if dot and isinstance(known, dict):
+            nested[head] = {**known, rest: value}
+        elif dot:
+            nested[path] = value
     return nested
 
 

@@ -19,7 +19,7 @@ from ercbench.catalog import Catalog
 from ercbench.cell_runs import Outcome
 from ercbench.comparing import counts_of
 from ercbench.devices import Device
-from ercbench.errors import BadSetting, ErcbenchError, PluginError, Problems
+from ercbench.errors import BadSetting, ErcbenchError, PluginError, Problems, UsageError
 from ercbench.executing import execute
 from ercbench.gold import load_gold
 from ercbench.grid import Plan, Request, plan
@@ -78,6 +78,10 @@ class Impossible:
     variant: Variant
     reasons: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """A line of a list."""
+        return f"- {self.variant.name} on {self.variant.dataset.name}: {' '.join(self.reasons)}"
+
 
 def plan_variants(
     catalog: Catalog, request: Request, variants: Sequence[Variant]
@@ -107,9 +111,9 @@ def plan_variants(
             said = list(error.errors) if isinstance(error, Problems) else [error]
             errors += [one for one in said if not _of_parts(one)]
             impossible.append(Impossible(variant, tuple(map(str, said))))
-            last = said
     if not errors and not planned and impossible:
-        errors = last
+        alike = len({one.reasons for one in impossible}) == 1
+        errors = said if alike else [UsageError("\n".join(["Nothing can be run.", *map(str, impossible)]))]
     unique = list({str(error): error for error in errors}.values())
     if unique:
         raise unique[0] if len(unique) == 1 else Problems(unique)

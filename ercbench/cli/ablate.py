@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ercbench.cli.options import KEEP_MODELS, run_options, split_names
-from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, reasons
+from ercbench.cli.signals import stoppable
+from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish
 
 if TYPE_CHECKING:
     from ercbench.ablating import Ablation
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @run_options(KEEP_MODELS)
 @MARKDOWN
 @AS_JSON
+@stoppable()
 def ablate(**options: Any) -> None:
     """Run RECIPE whole and with each of its parts switched off, and print how they differ.
 
@@ -38,7 +40,7 @@ def ablate(**options: Any) -> None:
       ercbench ablate eacl --dataset meld --part separation,adaptation --markdown ablation.md
       ercbench ablate supcon-ce --dataset meld --sample
     """  # noqa: D301
-    from ercbench.ablating import ablation_variants, ablations
+    from ercbench.ablating import WHOLE, ablation_variants, ablations
     from ercbench.errors import UsageError
     from ercbench.variants import plan_variants
 
@@ -46,10 +48,12 @@ def ablate(**options: Any) -> None:
     by_dataset = ablation_variants(catalog, request, options["parts"])
     variants = [variant for of in by_dataset.values() for variant in of]
     planned, impossible = plan_variants(catalog, request, variants)
+    if whole := [reason for one in impossible if one.variant.name == WHOLE for reason in one.reasons]:
+        raise UsageError("\n".join(dict.fromkeys(whole)))
     if impossible:
         raise UsageError("\n".join([
-            f"{options['recipe']} cannot be run without some of its parts; nothing was started.", *reasons(impossible),
-            "Name the others with --part.",
+            f"{options['recipe']} cannot be run without some of its parts; nothing was started.",
+            *map(str, impossible), "Name the others with --part.",
         ]))  # fmt: skip
     records = carry_out(catalog, options, planned, impossible)
     if records is None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ercbench.cli.options import KEEP_MODELS, F, run_options, split_names
-from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, reasons
+from ercbench.cli.signals import stoppable
+from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish
 
 if TYPE_CHECKING:
     from ercbench.cli.tables import Block, Table
@@ -38,6 +39,7 @@ def _levels(name: str, about: str) -> Callable[[F], F]:
 @run_options(KEEP_MODELS)
 @MARKDOWN
 @AS_JSON
+@stoppable()
 def grid(**options: Any) -> None:
     """Run every combination of parts on one recipe, and print what each part contributes.
 
@@ -79,7 +81,7 @@ def _refusal(many: int, impossible: Sequence[Impossible]) -> str:
     return "\n".join(
         [
             f"{len(impossible)} of {many} combinations cannot be run; nothing was started.",
-            *reasons(impossible),
+            *map(str, impossible),
             "Leave those levels out, or run the others with --skip-impossible.",
         ]
     )
@@ -104,7 +106,7 @@ def _blocks(result: GridResult) -> Iterator[Block]:
         yield f"Of the variance between combinations: {words}."
     if result.impossible:
         yield "Left out, because it cannot be run:"
-        yield from reasons(result.impossible)
+        yield from map(str, result.impossible)
     yield ""
 
 

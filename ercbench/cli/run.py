@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @run_options(NO_MODEL)
 @executor_options
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON at the end, and no progress.")
+@stoppable()
 def run(**options: Any) -> None:
     """Train recipes on data sets, choose the epoch on dev, score test once, and write one record per seed.
 
@@ -59,8 +60,7 @@ def run(**options: Any) -> None:
         _describe(catalog, prepared, request)
     if options["dry_run"]:
         return
-    with stoppable():
-        outcome = execute(prepared, request, reporter(quiet) if request.executor else one_by_one(quiet))
+    outcome = execute(prepared, request, reporter(quiet) if request.executor else one_by_one(quiet))
     records = [record for _, record in prepared.done] + outcome.records
     if options["as_json"]:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ercbench.cli.options import request_of
-from ercbench.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from ercbench.catalog import Catalog
@@ -55,8 +54,7 @@ def carry_out(
         _describe(catalog, planned, impossible)
     if options["dry_run"]:
         return None
-    with stoppable():
-        return run_variants(planned, reporter(_silent(options)))
+    return run_variants(planned, reporter(_silent(options)))
 
 
 def finish(options: dict[str, Any], title: str, content: object, blocks: Sequence[Block]) -> None:
@@ -73,11 +71,6 @@ def finish(options: dict[str, Any], title: str, content: object, blocks: Sequenc
         show(blocks)
         if options["page"]:
             click.echo(f"Wrote {options['page']}")
-
-
-def reasons(impossible: Sequence[Impossible]) -> list[str]:
-    """A line for each variant that cannot be run."""
-    return [f"- {one.variant.name} on {one.variant.dataset.name}: {' '.join(one.reasons)}" for one in impossible]
 
 
 def _silent(options: dict[str, Any]) -> bool:
@@ -100,7 +93,7 @@ def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence
         for remark in one.remarks:
             click.echo(f"  Note: {remark}")
     if impossible:
-        click.echo("\n".join(["Left out, because it cannot be run:", *reasons(impossible)]))
+        click.echo("\n".join(["Left out, because it cannot be run:", *map(str, impossible)]))
     seen = [line for one in planned for prepared, _ in one.plan.groups for line in contaminations(catalog, prepared)]
     for line in dict.fromkeys(seen):
         click.echo(line)

@@ -80,7 +80,10 @@ def verify_folder(
         checked.append(verifier.check(results, file))
         watch(len(checked), len(records))
     if not records:
-        others.append(fault("records", "the folder", "It holds no records.", "Name a folder that holds records/."))
+        fix = (
+            "Name a folder that holds records/; each variant of a grid or an ablation has one, below grid/ or ablate/."
+        )
+        others.append(fault("records", "the folder", "It holds no records.", fix))
     others += _strays(entries, checked, submission)
     others += _twice(checked)
     if submission:

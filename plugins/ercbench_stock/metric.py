@@ -74,19 +74,28 @@ class MetricLoss(nn.Module):
             setattr(module, name, found.view_as(value).to(value) if isinstance(value, Tensor) else type(value)(found))
 
 
-def problems(loss: object, miner: object) -> list[Fault]:
-    """What is wrong with a loss and its miner: names first; if they are right, what happens on a small batch."""
+def problems(loss: object, miner: object, batch_size: object) -> list[Fault]:
+    """What is wrong with a loss and its miner: names first; if they are right, what happens on a small batch.
+
+    Args:
+        loss: as ``metric_parts.py`` takes it.
+        miner: the same, or None.
+        batch_size: of the run, as it was set; anything but a number where it is not known.
+    """
     found = [*faults("loss", loss, ()), *(() if miner is None else faults("miner", miner, ("miner",)))]
     if found:
         return found
     name, given = name_and_parameters(loss)
+    room = given.get("memory_size")
+    if isinstance(room, int) and isinstance(batch_size, int) and room < batch_size:
+        return [Fault(("memory_size",), f"must hold a batch, and training.batch_size is {batch_size}", room)]
     width, classes = given.get("embedding_size", TRIAL_WIDTH), given.get("num_classes", TRIAL_CLASSES)
     with torch.random.fork_rng(devices=[]):
         try:
             _try(loss, miner, width, classes)
         # Whatever a constructor or a loss of the library raises says that it cannot be used so; it is told, not hidden.
         except Exception as error:
-            first = next(iter(str(error).splitlines()), "")[:SHOWN].rstrip(".")
+            first = next(iter(str(error).splitlines()), "")[:SHOWN].rstrip(".") or "it says no more"
             return [Fault(("name",), f"it cannot be used as it is set. {type(error).__name__}: {first}", name)]
     return []
 
@@ -126,4 +135,4 @@ def _check_sizes(given: dict[str, Any], sizes: dict[str, int]) -> None:
     """
     for name, size in sizes.items():
         if given.get(name, size) != size:
-            raise BadSetting(f"{name} is {size} in this run. Got {given[name]!r}. Leave it out.")
+            raise BadSetting(f"{given['name']}: {name} is {size} in this run. Got {given[name]!r}. Leave it out.")

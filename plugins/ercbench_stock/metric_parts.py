@@ -76,15 +76,32 @@ def faults(kind: str, given: object, path: tuple[str, ...]) -> Iterator[Fault]:
     name, parameters = name_and_parameters(given)
     found = classes(kind).get(name)
     if found is None:
-        what = f"no {kind.replace('_', ' ')} of pytorch-metric-learning. {_near(name, classes(kind))}"
-        yield Fault((*path, "name"), what, name)
+        known = _near(name, classes(kind))
+        what = f"no {kind.replace('_', ' ')} of pytorch-metric-learning" if name else "missing beside the parameters"
+        yield Fault((*path, "name"), f"{what}. {known}", name or parameters)
         return
     known = parameters_of(found)
     for parameter, value in parameters.items():
         if parameter not in known:
             yield Fault((*path, parameter), f"{name} does not take it. {_near(parameter, known)}", value)
+        elif what := _mistyped(value, known[parameter].default):
+            yield Fault((*path, parameter), what, value)
         elif parameter in KINDS and value is not None:
             yield from faults(parameter, value, (*path, parameter))
+
+
+def _mistyped(value: object, default: object) -> str:
+    """What is wrong with a value for a parameter with this default, which is all that the library says of its type.
+
+    A word counts as true wherever Python asks, ``"False"`` too; so it must not pass for a truth or a number.
+    """
+    if value in ("True", "False", "None"):
+        return "values are JSON: write true, false or null"
+    if isinstance(default, bool) and not isinstance(value, bool):
+        return "must be true or false"
+    if isinstance(default, int | float) and not isinstance(default, bool) and isinstance(value, bool | str):
+        return "must be a number, written as in JSON"
+    return ""
 
 
 def build(kind: str, given: object, sizes: Mapping[str, int]) -> nn.Module:

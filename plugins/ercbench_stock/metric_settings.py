@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ercbench import Settings
@@ -28,7 +28,7 @@ class MetricSettings(Settings):
         return _unfolded(given)
 
     @model_validator(mode="after")
-    def _sound(self) -> MetricSettings:
+    def _sound(self, info: ValidationInfo) -> MetricSettings:
         from ercbench_stock.metric import problems
 
         details = [
@@ -37,7 +37,7 @@ class MetricSettings(Settings):
                 loc=fault.path,
                 input=fault.value,
             )
-            for fault in problems(self.loss, self.miner)
+            for fault in problems(self.loss, self.miner, (info.context or {}).get("batch_size"))
         ]
         if details:
             raise ValidationError.from_exception_data(type(self).__name__, details)
@@ -61,16 +61,14 @@ class MetricSettings(Settings):
 
 
 def _unfolded(given: Any) -> Any:
-    """``{"loss": {"distance.p": 1}}`` -> ``{"loss": {"distance": {"p": 1}}}``, however deep."""
+    """``{"loss": "X", "loss.distance.p": 1}`` -> ``{"loss": {"name": "X", "distance": {"p": 1}}}``, however deep."""
     if not isinstance(given, Mapping):
         return given
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {path: value for path, value in given.items() if "." not in path}
     for path, value in given.items():
-        head, _, rest = str(path).partition(".")
-        if rest:
+        head, dot, rest = path.partition(".")
+        if dot:
             known = found.get(head)
             known = known if isinstance(known, Mapping) else {} if known is None else {"name": known}
             found[head] = {**known, rest: value}
-        else:
-            found[head] = value
     return {key: _unfolded(value) for key, value in found.items()}

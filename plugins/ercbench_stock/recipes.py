@@ -189,6 +189,10 @@ RECIPES = (
             },
             "mini": {"encoder.attention_dropout": 0.0},
         },
+        ablations={
+            "contrast": {"losses.spcl": None, "encoder.detach_head": False},  # or nothing would train the encoder
+            "curriculum": {"curriculum": None},
+        },
         differs="EACL's wording of the prompt. The epoch is chosen by the linear head on dev instead of the nearest "
         "class mean, and training does not end early. No further queries about earlier turns in 20 % of the contexts: "
         "they show the turns after the one they ask about. Pools live on from epoch to epoch, and class means do not "

@@ -74,6 +74,14 @@ def test_eacl_declares_the_papers_parts() -> None:
     assert parts("eacl-shared") == parts("eacl")
 
 
+def test_spcl_without_its_contrast_trains_its_encoder_all_the_same() -> None:
+    """By cross-entropy, from which the head is detached in SPCL."""
+    assert list(parts("spcl")) == ["contrast", "curriculum"]
+    without = resolve(CATALOG, "spcl", "mini", "meld", parts("spcl")["contrast"])
+    assert (list(without.losses), without.values["encoder.detach_head"]) == (["cross-entropy"], False)
+    assert resolve(CATALOG, "spcl", "mini", "meld", parts("spcl")["curriculum"]).curriculum is None
+
+
 def test_a_recipe_that_declares_none_loses_each_of_its_losses() -> None:
     """Where it has several."""
     assert parts("supcon-ce") == {
@@ -161,6 +169,20 @@ def test_some_parts_alone(tiny: list[str]) -> None:
     [content] = json.loads(found.stdout)["ablations"]
     [pair] = content["differences"]
     assert pair["p_holm"] == pair["p"]
+
+
+def test_what_is_switched_off_already_is_told(tiny: list[str], tmp_path: Path) -> None:
+    """The variant would be the whole once more."""
+    said = str(ran("ablate", "supcon-ce", *tiny, "--set", "losses.supcon=null").exception)
+    assert said.startswith("supcon-ce without supcon is what --set makes of it on meld-sample already.")
+    assert not list(tmp_path.rglob("seed-*"))
+
+
+def test_what_is_wrong_with_the_whole_is_no_matter_of_its_parts(tiny: list[str]) -> None:
+    """A setting that there is not, told as `ercbench run` tells it."""
+    found = ran("ablate", "supcon-ce", *tiny, "--set", "losses.supcon.temprature=0.5")
+    assert isinstance(found.exception, UsageError)
+    assert str(found.exception).startswith("losses.supcon.temprature is no setting. It is set by: --set.")
 
 
 def test_a_method_that_cannot_be_without_a_part_says_so(tiny: list[str], tmp_path: Path) -> None:

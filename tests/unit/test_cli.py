@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ercbench import executing, grid
+from ercbench import catalog, executing, grid
 from ercbench.cli import COMMANDS, cli, main
 from ercbench.cli.progress import Bar, Lines, reporter, written
 from ercbench.errors import DataError
@@ -33,6 +33,19 @@ def test_ctrl_c_says_how_to_go_on(nothing_to_prepare: None, monkeypatch: pytest.
     found = CliRunner().invoke(cli, ["run", "eacl", "--dataset", "meld-sample"])
     assert found.exit_code == 130
     assert "The same command goes on after the last finished epoch." in found.stderr
+
+
+@pytest.mark.parametrize("command", ["run eacl", "grid --loss cross-entropy,focal", "ablate eacl"])
+def test_ctrl_c_counts_from_the_first_moment(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While plugins are loaded and data prepared too; a script that starts it again asks for 130."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(catalog, "load_with_files", interrupted)
+    found = CliRunner().invoke(cli, [*command.split(), "--dataset", "meld-sample"])
+    assert found.exit_code == 130
+    assert found.stderr.startswith("Interrupted.")
 
 
 def test_our_errors_print_one_message_and_their_exit_code(

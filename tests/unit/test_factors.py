@@ -105,7 +105,10 @@ def test_a_loss_keeps_the_settings_that_the_recipe_gives_it() -> None:
     assert values["losses.anchor-contrastive.temperature"] == 0.1
     assert values["losses.anchor-contrastive.weight"] == 1.0
     assert sorted(config(found["focal",], request).losses) == ["focal"]
-    assert config(cells(request, loss=["none", "focal"])["none",], request).training.epochs == 0
+    shorter = replace(request, overrides={"training.epochs": 1})
+    for asked in (request, shorter):  # what is said of training is for those that are trained
+        assert config(cells(asked, loss=["none", "focal"])["none",], asked).training.epochs == 0
+    assert config(cells(shorter, loss=["none", "focal"])["focal",], shorter).training.epochs == 1
 
 
 def test_a_part_keeps_the_settings_that_it_has_too() -> None:
@@ -164,7 +167,7 @@ def test_other_values_go_where_they_belong() -> None:
         ("losses.focal", "losses.focal is what --loss varies"),
         ("classifier.name", "classifier.name is what --classifier varies"),
         ("losses.supcon.temperature", "losses.supcon.temperature would change no cell"),
-        ("classifier.width", "classifier.width would change no cell"),
+        ("classifier.width", "classifier.width would change no cell of the grid: none has it. What there is: nothing"),
     ],
 )
 def test_other_values_do_not_say_what_is_varied(path: str, said: str) -> None:

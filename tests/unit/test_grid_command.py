@@ -191,6 +191,13 @@ def test_what_cannot_be_run_is_told_at_once(here: Path, tiny_checkpoint: Callabl
     assert "Left out, because it cannot be run:" in printed
 
 
+def test_a_grid_of_nothing_that_can_be_run_lists_every_reason(here: Path) -> None:
+    """And not that of one combination, as if it were that of all."""
+    said = str(refused(*WORDS, "--loss", "cross-entropy,focal"))
+    assert said.startswith("Nothing can be run.\n- loss=cross-entropy on meld-sample: The encoder 'tfidf' is fitted")
+    assert "\n- loss=focal on meld-sample: " in said
+
+
 def test_sparse_features_are_for_classifiers_that_read_them(here: Path) -> None:
     """Known from the specs, and told like anything else."""
     said = refused(*WORDS, "--classifier", "logistic-regression,linear-head,nearest-anchor")

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 from ercbench_stock.metric import MetricLoss
 from ercbench_stock.metric_parts import classes, parameters_of
 from ercbench_stock.metric_settings import MetricSettings
+from hypothesis import strategies as st
 from pytorch_metric_learning import distances, losses, miners, reducers, regularizers
 from torch import Tensor, nn
 
@@ -162,6 +164,20 @@ def test_a_loss_is_set_by_name_with_its_parameters() -> None:
     assert deep["loss"] == {"name": "ContrastiveLoss", "distance": {"name": "LpDistance", "p": 1}}
 
 
+@hypothesis.given(st.permutations([
+    "losses.metric=pml:CrossBatchMemory", "losses.metric.loss=ContrastiveLoss", "losses.metric.loss.pos_margin=0.5",
+    "losses.metric.loss.distance=LpDistance", "losses.metric.loss.distance.p=1", "losses.metric.memory_size=64",
+]))  # fmt: skip
+@hypothesis.settings(max_examples=20, deadline=None)
+def test_a_name_stands_beside_its_parameters_in_any_order(assignments: list[str]) -> None:
+    """``loss=X`` and ``loss.margin=1`` are one part with one parameter, whichever is set first."""
+    assert set_to(*assignments) == {
+        "class_name": "CrossBatchMemory",
+        "memory_size": 64,
+        "loss": {"name": "ContrastiveLoss", "pos_margin": 0.5, "distance": {"name": "LpDistance", "p": 1}},
+    }
+
+
 def test_names_that_are_not_right_are_told_all_at_once() -> None:
     """With the path, near names, what there is, the value and where it came from."""
     with pytest.raises(Problems) as caught:
@@ -175,12 +191,54 @@ def test_names_that_are_not_right_are_told_all_at_once() -> None:
     assert "losses.metric.distance.name: no distance of pytorch-metric-learning. Did you mean CosineSim" in message
     assert "losses.metric.miner.name: no miner of pytorch-metric-learning. Did you mean TripletMarginMiner" in message
     assert "losses.metric.name: no loss of" in refused("losses.metric=pml:TripletMarginLos")
+    nameless = refused("losses.metric=pml:TripletMarginLoss", "losses.metric.distance.p=3")
+    assert "losses.metric.distance.name: missing beside the parameters. Known: BatchedDistance" in nameless
+    assert "Got {'p': 3}, set by: --set." in nameless
+    assert "Got 'Cosine', set by: --set." in refused("losses.m=pml:NTXentLoss", "losses.m.distance=Cosine")
+    assert refused("losses.metric=pml") == "losses.metric: which pml? Write it: --set losses.metric=pml:CLASS"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "why"),
+    [
+        ("swap=False", "values are JSON: write true, false or null. Got 'False'"),
+        ("reducer=None", "values are JSON: write true, false or null. Got 'None'"),
+        ("swap=yes", "must be true or false. Got 'yes'"),
+        ("swap=0", "must be true or false. Got 0"),
+        ("margin=.5", "must be a number, written as in JSON. Got '.5'"),
+        ("margin=true", "must be a number, written as in JSON. Got True"),
+        ("distance.normalize_embeddings=False", "values are JSON: write true, false or null. Got 'False'"),
+    ],
+)
+def test_a_word_is_no_truth_and_no_number(assignment: str, why: str) -> None:
+    """The library asks for no types, and to Python every word is true."""
+    more = ["losses.metric.distance=LpDistance"] if assignment.startswith("distance") else []
+    said = refused("losses.metric=pml:TripletMarginLoss", *more, f"losses.metric.{assignment}")
+    assert said == f"losses.metric.{assignment.partition('=')[0]}: {why}, set by: --set. Choose another value."
+
+
+def test_a_memory_that_holds_no_batch_is_told_before_training() -> None:
+    """It is known from ``training.batch_size``."""
+    memory = "losses.bank=pml:CrossBatchMemory", "losses.bank.loss=NTXentLoss", "losses.bank.memory_size=17"
+    said = "losses.bank.memory_size: must hold a batch, and training.batch_size is 32. Got 17, set by: --set."
+    assert refused(*memory).startswith(said)
+    overrides = dict(parse_assignment(text) for text in (*memory, "training.batch_size=16"))
+    assert resolve(load_catalog(), "supcon-ce", "mini", "meld", overrides).training.batch_size == 16
 
 
 @pytest.mark.parametrize(
     ("assignments", "why"),
     [
-        (("losses.metric=pml:TripletMarginLoss", "losses.metric.margin=wide"), "TypeError"),
+        (("losses.metric=pml:RankedListLoss", "losses.metric.margin=wide", "losses.metric.Tn=1"), "TypeError"),
+        (
+            (
+                "losses.bank=pml:CrossBatchMemory",
+                "losses.bank.loss=NTXentLoss",
+                "losses.bank.memory_size=4",
+                "training.batch_size=4",
+            ),
+            "AssertionError: it says no more",
+        ),
         (("losses.metric=pml:RankedListLoss",), "missing 2 required positional arguments: 'margin' and 'Tn'"),
         (("losses.metric=pml:SupConLoss", "losses.metric.mat_based_loss=true"), "multiple values"),
         (("losses.metric=pml:AngularLoss", "losses.metric.distance=CosineSimilarity"), "requires"),
@@ -192,13 +250,13 @@ def test_what_the_library_refuses_is_told_before_training(assignments: tuple[str
     before = torch.get_rng_state()
     message = refused(*assignments)
     assert why in message
-    assert message.startswith("losses.metric.name: it cannot be used as it is set.")
+    assert ".name: it cannot be used as it is set." in message
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_size_of_another_run_is_refused() -> None:
     """What the run knows need not be set, and must not be set otherwise."""
-    with pytest.raises(BadSetting, match=r"embedding_size is 6 in this run\. Got 8\. Leave it out\."):
+    with pytest.raises(BadSetting, match=r"ArcFaceLoss: embedding_size is 6 in this run\. Got 8\. Leave it out\."):
         made("ArcFaceLoss", embedding_size=8)
     assert made("ArcFaceLoss", embedding_size=WIDTH).loss.W.shape == (WIDTH, len(LABELS))
     with pytest.raises(BadSetting, match=r"memory_size must hold a batch\. Got 8, and a batch of 12"):

@@ -65,6 +65,13 @@ def test_every_part_that_lacks_something_says_so(tiny_checkpoint: Checkpoint) ->
         ({"losses__cross_entropy": None, "losses__supcon__weight": 1.0, "classifier__name": "logistic-regression"},
          ["selection.classifier: linear-head decides by logits, which no loss trains."]),
         ({"losses__supcon__weight": 1.0, "classifier__name": "logistic-regression"}, []),
+        ({"losses__cross_entropy__weight": 0.0, "losses__supcon__weight": 1.0},
+         ["classifier.name: linear-head decides by logits, which no loss trains."]),
+        ({"losses__cross_entropy__weight": 0.0},
+         ["encoder.name: eacl is not trained, for no loss reaches it.",
+          "classifier.name: linear-head decides by logits, which no loss trains."]),
+        ({"losses": None}, ["classifier.name: linear-head decides by logits, which no loss trains."]),
+        ({"losses": None, "classifier__name": "logistic-regression"}, []),
     ],
 )  # fmt: skip
 def test_a_decision_that_nothing_trains_is_remarked(
@@ -72,6 +79,20 @@ def test_a_decision_that_nothing_trains_is_remarked(
 ) -> None:
     """It works, and its scores are a guess."""
     assert tried("ce-context", tiny_checkpoint("roberta"), **values) == remarks
+
+
+def test_an_encoder_that_no_loss_reaches_is_remarked(tiny_checkpoint: Checkpoint) -> None:
+    """As SPCL's without its contrast: cross-entropy alone trains a head that is detached from the encoder."""
+    assert tried("spcl", tiny_checkpoint("roberta")) == []
+    remark = "encoder.name: transformer is not trained, for no loss reaches it."
+    assert tried("spcl", tiny_checkpoint("roberta"), losses__spcl=None) == [remark]
+    attached = {
+        "losses.spcl": None,
+        "encoder.detach_head": False,
+        "encoder.checkpoint": str(tiny_checkpoint("roberta")),
+    }
+    config = resolve(CATALOG, "spcl", "mini", "meld-sample", attached)
+    assert attempt(PREPARATIONS.prepare(config), Device("cpu", "fp32")) == []
 
 
 def test_nothing_is_trained(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:

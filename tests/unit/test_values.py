@@ -9,7 +9,7 @@ import pytest
 from ercbench.catalog import Catalog, Entry, Plugin
 from ercbench.specs import DatasetSpec, Recipe, TrackSpec
 from ercbench.types import LabelSet
-from ercbench.values import merge
+from ercbench.values import merge, nest
 
 TOY = Plugin("toy-plugin", "1.0", "toy", "toy")
 TRACK = {"encoder.checkpoint": "somebody's"}
@@ -74,3 +74,22 @@ def test_none_is_a_value_where_nothing_is_below() -> None:
     derived = recipe("method", "root", values={"encoder.limit": None})
     assert merged(recipe("root", values={"encoder.limit": 5}), derived)[0]["encoder.limit"] is None
     assert merged(recipe("root", for_dataset={"talk": {"encoder.limit": 7}}), derived)[0]["encoder.limit"] == 7
+
+
+def test_a_name_and_its_parameters_come_in_any_order() -> None:
+    """From one source; a name from a more important one takes the place of the parameters, which were another's."""
+    named, parameter = {"losses.pull.miner": "Near"}, {"losses.pull.miner.margin": 0.1}
+    both = {**named, **parameter}
+    for values in (both, {**parameter, **named}):
+        assert merged(recipe("root"), recipe("method", "root", values=values))[0] == TRACK | both
+    assert merged(recipe("root", values=parameter), recipe("method", "root", values=named))[0] == TRACK | named
+    assert merged(recipe("root", values=named), recipe("method", "root", values=parameter))[0] == TRACK | both
+
+
+def test_paths_are_folded_where_they_lead_into_a_mapping() -> None:
+    """In any order; below anything else a path stays whole, and nothing is lost."""
+    assert nest({"a.x": 1, "b": 2, "a.y.z": 3}) == {"a": {"x": 1, "y.z": 3}, "b": 2}
+    assert nest({"a": {"x": 1}, "a.y": 2}) == {"a": {"x": 1, "y": 2}}
+    for flat in ({"a": "name", "a.x": 1}, {"a.x": 1, "a": "name"}):
+        assert nest(flat) == {"a": "name", "a.x": 1}
+    assert nest({"a.": 1}) == {"a": {"": 1}}
