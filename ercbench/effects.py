@@ -17,7 +17,7 @@ from statistics import fmean, variance
 
 import numpy as np
 
-from ercbench.resampling import bootstrap, margins, p_value, swapped, weighted_f1
+from ercbench.resampling import Floats, bootstrap, margins, p_of_swaps, swapped, weighted_f1
 from ercbench.statistics import RESAMPLES, Comparison, Interval, holm, interval_of, over_dialogues
 from ercbench.types import IntArray
 
@@ -135,11 +135,15 @@ def contrast(a: Sequence[IntArray], b: Sequence[IntArray]) -> Comparison:
         raise ValueError("Cells that are averaged must have the same number of seeds.")
     first, second = [margins(one) for one in a], [margins(one) for one in b]
     found = bootstrap([np.concatenate(first), np.concatenate(second)], RESAMPLES, 0)
-    moved = np.mean([swapped(x, y, RESAMPLES, 0) for x, y in zip(first, second, strict=True)], axis=0)  # (1 + R,)
+
+    def moved(block: int) -> Floats:
+        pairs = zip(first, second, strict=True)
+        return np.stack([swapped(x, y, RESAMPLES, 0, block) for x, y in pairs]).mean(axis=0)  # (1 + R,)
+
     return Comparison(
         effect=interval_of(found, -1.0, 1.0),
         p_bootstrap=found.p(),
-        p_randomisation=p_value(np.abs(moved[1:]), abs(float(moved[0]))),
+        p_randomisation=p_of_swaps(moved),
         p_seeds=_over_seeds([_scores(one) for one in a], [_scores(one) for one in b]),
     )
 

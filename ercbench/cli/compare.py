@@ -136,7 +136,7 @@ def difference_cells(found: Comparison, p_holm: float) -> tuple[str, ...]:
     return (
         f"{100 * effect.estimate:+.2f}",
         f"{100 * effect.low:+.2f} to {100 * effect.high:+.2f}",
-        *("" if p is None else f"{p:.4f}" for p in p_values),
+        *("" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}" for p in p_values),
     )
 
 

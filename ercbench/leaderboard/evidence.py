@@ -20,7 +20,7 @@ from ercbench.errors import RecordError
 from ercbench.records import RunRecord
 from ercbench.statistics import Comparison, Interval
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 """Raised whenever the numbers of an entry could change, so that older ones are not taken for them."""
 EVIDENCE_FILE = "evidence.json"
 
@@ -80,7 +80,7 @@ class PairEvidence(_Frozen):
 class Evidence(_Frozen):
     """The whole file. Both keys of a pair are keys of rows, and the first is the smaller one."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     rows: dict[Digest, RowEvidence] = {}
     pairs: dict[Digest, dict[Digest, PairEvidence]] = {}
 

@@ -43,7 +43,7 @@ def count(number: float) -> str:
 
 
 def probability(p: float) -> str:
-    """A p-value with as many digits as 2000 resamples can tell."""
+    """A p-value with as many digits as the first 2000 resamples can tell."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

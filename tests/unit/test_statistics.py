@@ -16,7 +16,18 @@ from sklearn.metrics import f1_score
 
 from ercbench import statistics
 from ercbench.errors import PluginError
-from ercbench.resampling import bootstrap, draws, margins, randomisation, swaps, weighted_f1
+from ercbench.leaderboard.ranking import COMPARED, LEVEL
+from ercbench.resampling import (
+    BLOCKS,
+    RARE,
+    bootstrap,
+    draws,
+    margins,
+    p_value,
+    randomisation,
+    swaps,
+    weighted_f1,
+)
 from ercbench.statistics import compare, dialogue_counts, holm, over_dialogues, over_seeds, rank_ranges
 from ercbench.types import IntArray, LabelSet, Predictions
 
@@ -179,6 +190,8 @@ def test_the_random_numbers_never_change() -> None:
     """Golden values: a machine or a release of numpy that draws others would change every interval."""
     assert draws(5, 3, 0).tolist() == [[1, 0, 0, 3, 1], [1, 1, 1, 1, 1], [2, 1, 1, 0, 1]]
     assert swaps(6, 2, 0).tolist() == [[0, 0, 0, 0, 0, 0], [0, 1, 1, 0, 1, 1], [1, 1, 1, 1, 1, 0]]
+    assert draws(5, 2, 0, 3).tolist() == [[0, 1, 3, 1, 0], [1, 3, 0, 1, 0]]
+    assert swaps(6, 2, 0, 3).tolist() == [[0, 0, 0, 0, 0, 0], [1, 0, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]]
 
 
 def test_the_interval_of_a_score() -> None:
@@ -236,7 +249,10 @@ def randomisation_by_loops(a: IntArray, b: IntArray, resamples: int, seed: int) 
         return abs(float(sum(found) / len(found)))
 
     observed, *others = [difference(row) for row in swaps(a.shape[1], resamples, seed).tolist()]
-    return (1 + sum(one >= observed - 1e-12 for one in others)) / (1 + resamples)
+    if sum(one >= observed - 1e-12 for one in others) < RARE:
+        for block in range(1, BLOCKS):
+            others += [difference(row) for row in swaps(a.shape[1], resamples, seed, block).tolist()[1:]]
+    return (1 + sum(one >= observed - 1e-12 for one in others)) / (1 + len(others))
 
 
 @pytest.mark.parametrize(("seeds", "others"), [(1, 1), (2, 2), (2, 3)])
@@ -246,6 +262,9 @@ def test_randomisation_is_that_of_loops(seeds: int, others: int) -> None:
     wanted = randomisation_by_loops(a, b, 60, 3)
     assert randomisation(margins(a), margins(b), 60, 3) == wanted
     assert 1 / 61 < wanted < 1
+    rare = randomisation_by_loops(a, b, 9, 3)  # fewer than ten come to it, so that all blocks are drawn
+    assert randomisation(margins(a), margins(b), 9, 3) == rare
+    assert rare * (1 + 9 * BLOCKS) == pytest.approx(round(rare * (1 + 9 * BLOCKS)))
 
 
 def test_randomisation_approaches_all_swaps() -> None:
@@ -324,6 +343,29 @@ def test_seeds_that_all_give_the_same_cast_no_doubt() -> None:
     mixed = compare(a, simulated(3, 40, 0.5, seed=2))  # one of the two varies
     assert mixed.p_seeds is not None
     assert 0 < mixed.p_seeds < 1
+
+
+def test_more_blocks_are_drawn_where_the_first_tells_too_little() -> None:
+    """As few as nine in the first block, and all count; with ten the first decides, and nothing else is drawn."""
+    block = np.arange(2000.0)
+
+    def drawn(number: int) -> np.ndarray:
+        asked.append(number)
+        return block + number  # each has one more that comes to the observed value
+
+    asked: list[int] = []
+    assert p_value(block, drawn, 1990) == 11 / 2001
+    assert asked == []
+    assert p_value(block, drawn, 1991) == (1 + sum(9 + number for number in range(BLOCKS))) / (1 + 2000 * BLOCKS)
+    assert asked == list(range(1, BLOCKS))
+
+
+def test_a_large_table_can_tell_rows_apart() -> None:
+    """What no resample comes to is a difference after Holm's correction for all pairs of as many rows as are ranked."""
+    a, b = simulated(3, 40, 0.95, seed=1), simulated(3, 40, 0.2, seed=2)
+    found = compare(a, b)
+    assert found.p_bootstrap == found.p_randomisation == 1 / (1 + 2000 * BLOCKS)
+    assert comb(COMPARED, 2) * found.p_bootstrap < LEVEL
 
 
 def test_p_is_the_largest_there_is() -> None:
