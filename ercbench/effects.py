@@ -138,7 +138,8 @@ def contrast(a: Sequence[IntArray], b: Sequence[IntArray]) -> Comparison:
 
     def moved(block: int) -> Floats:
         pairs = zip(first, second, strict=True)
-        return np.stack([swapped(x, y, RESAMPLES, 0, block) for x, y in pairs]).mean(axis=0)  # (1 + R,)
+        found: Floats = np.mean([swapped(x, y, RESAMPLES, 0, block) for x, y in pairs], axis=0)  # (1 + R,)
+        return found
 
     return Comparison(
         effect=interval_of(found, -1.0, 1.0),

@@ -21,7 +21,7 @@ from ercbench.leaderboard.gathering import gather
 from ercbench.leaderboard.ranking import needed
 from ercbench.leaderboard.rechecking import recheck
 from ercbench.prediction_files import format_predictions, predictions_name
-from ercbench.records import RunRecord, read_records, record_path
+from ercbench.records import RunRecord, record_path
 from ercbench.statistics import compare, dialogue_counts, over_dialogues
 from ercbench.types import Corpus, LabelSet, Predictions
 from ercbench.whole_files import sha256_of
