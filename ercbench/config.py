@@ -248,7 +248,7 @@ class _Checker:
             self.errors.append(error)
             return None
         if spec.variant and not variant and f"{prefix}.{spec.variant}" not in self.values:
-            self.errors.append(BadSetting(f"{prefix}: which {wanted}? Write it: --set {prefix}={wanted}:CLASS"))
+            self.errors.append(BadSetting(f"{prefix}: which {wanted}? Write it: --set {prefix}={wanted}:NAME"))
             return None
         if f"{prefix}.name" in self.values:
             self.complete[f"{prefix}.name"] = wanted

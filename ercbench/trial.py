@@ -7,7 +7,7 @@ whether an encoder makes logits, depends on their settings.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ercbench import classifying, encoding
 from ercbench.config import Part
@@ -94,13 +95,20 @@ def _untrained(cell: Cell, batch: EncodedBatch) -> list[str]:
     """What no loss that counts has a gradient for: ``logits``, ``vectors``, ``backbone``."""
     losses = zip(cell.objective.weights.values(), cell.objective.losses.values(), strict=True)
     totals = [loss(batch).total for weight, loss in losses if weight]
+    total = torch.stack(totals).sum() if totals else torch.zeros(())
     made = {name: [found] for name in ("logits", "vectors") if (found := getattr(batch, name)) is not None}
-    made[BACKBONE] = [one for one in cell.model.backbone.parameters() if one.requires_grad]
-    if not totals:
-        return list(made)
-    total = torch.stack(totals).sum()
-    reached = {name: torch.autograd.grad(total, of, retain_graph=True, allow_unused=True) for name, of in made.items()}
-    return [name for name, gradients in reached.items() if gradients and all(one is None for one in gradients)]
+    if weights := [one for one in cell.model.backbone.parameters() if one.requires_grad]:  # it may be frozen for good
+        made[BACKBONE] = weights
+    return [name for name, of in made.items() if not _reaches(total, of)]
+
+
+def _reaches(total: Tensor, made: Sequence[Tensor]) -> bool:
+    """Whether a total has a gradient for any of these."""
+    open_ones = [one for one in made if one.requires_grad]
+    if not open_ones or not total.requires_grad:
+        return False
+    gradients = torch.autograd.grad(total, open_ones, retain_graph=True, allow_unused=True)
+    return any(one is not None for one in gradients)
 
 
 def _objections(attempt: Callable[[], object]) -> list[ErcbenchError]:

@@ -124,11 +124,12 @@ def test_a_signal_to_every_process_is_no_error(folder: Path) -> None:
 def test_a_process_does_not_outlive_the_one_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks after it, twice a second."""
     ended: list[int] = []
+    parent = os.getppid()
     monkeypatch.setattr(os, "_exit", ended.append)
-    threading.Thread(target=launching._watch, args=[os.getppid()], daemon=True).start()
+    threading.Thread(target=launching._watch, args=[parent], daemon=True).start()
     time.sleep(0.1)
     assert not ended
-    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr(os, "getppid", lambda: parent + 1)
     for _ in range(1000):
         time.sleep(0.02)
         if ended:

@@ -195,7 +195,7 @@ def test_names_that_are_not_right_are_told_all_at_once() -> None:
     assert "losses.metric.distance.name: missing beside the parameters. Known: BatchedDistance" in nameless
     assert "Got {'p': 3}, set by: --set." in nameless
     assert "Got 'Cosine', set by: --set." in refused("losses.m=pml:NTXentLoss", "losses.m.distance=Cosine")
-    assert refused("losses.metric=pml") == "losses.metric: which pml? Write it: --set losses.metric=pml:CLASS"
+    assert refused("losses.metric=pml") == "losses.metric: which pml? Write it: --set losses.metric=pml:NAME"
 
 
 @pytest.mark.parametrize(

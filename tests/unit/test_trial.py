@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from ercbench_stock.transformer import TransformerEncoder, TransformerModel
 
 from ercbench.catalog import load_catalog
 from ercbench.config import resolve
@@ -93,6 +94,21 @@ def test_an_encoder_that_no_loss_reaches_is_remarked(tiny_checkpoint: Checkpoint
     }
     config = resolve(CATALOG, "spcl", "mini", "meld-sample", attached)
     assert attempt(PREPARATIONS.prepare(config), Device("cpu", "fp32")) == []
+
+
+def test_weights_that_are_frozen_for_good_are_not_remarked(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder may train nothing but what it adds to a backbone."""
+    load = TransformerEncoder.load
+
+    def frozen(self: TransformerEncoder) -> TransformerModel:
+        model = load(self)
+        model.backbone.requires_grad_(False)
+        return model
+
+    monkeypatch.setattr(TransformerEncoder, "load", frozen)
+    assert tried("ce-context", tiny_checkpoint("roberta"), encoder__name="transformer") == []
 
 
 def test_nothing_is_trained(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:

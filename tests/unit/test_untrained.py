@@ -165,7 +165,7 @@ def test_a_loss_that_stands_for_many_is_told_which(name: str) -> None:
     [
         ({"losses__metric": "family:triplet"}, r"losses\.metric\.kind: String should match"),
         ({"losses__metric": "family:Triplet", "losses__metric__kind": "Pair"}, "Got both"),
-        ({"losses__family__weight": 1.0}, r"losses\.family\.kind: Field required"),
+        ({"losses__family__weight": 1.0}, r"losses\.family: which family\? Write it: --set losses\.family=family:NAME"),
     ],
 )
 def test_a_loss_that_stands_for_many_and_is_told_badly_is_refused(values: dict[str, Any], message: str) -> None:
