@@ -247,16 +247,15 @@ class _Checker:
         except ErcbenchError as error:
             self.errors.append(error)
             return None
-        if spec.variant and not variant and f"{prefix}.{spec.variant}" not in self.values:
-            self.errors.append(BadSetting(f"{prefix}: which {wanted}? Write it: --set {prefix}={wanted}:NAME"))
-            return None
         if f"{prefix}.name" in self.values:
             self.complete[f"{prefix}.name"] = wanted
-        self.errors += [
-            BadSetting(f"{prefix}.{key} is set by {prefix}.name, which is {wanted!r}. Got both. Leave one out.")
-            for key in variant
-            if f"{prefix}.{key}" in self.values
-        ]
+        told = f"{prefix}.{spec.variant}" in self.values
+        if spec.variant and not variant and not told:
+            self.errors.append(BadSetting(f"{prefix}: which {wanted}? Write it: --set {prefix}={wanted}:NAME"))
+            return None
+        if variant and told:
+            both = f"{prefix}.{spec.variant} is set by {prefix}.name, which is {wanted!r}. Got both. Leave one out."
+            self.errors.append(BadSetting(both))
         weight = self.settings(LossWeight, prefix, only=("weight",))
         settings = self.settings(spec.settings, prefix, skip=("weight", "name"), fixed=variant)
         return WeightedLoss(weight.weight, Part(spec, settings), known) if weight and settings else None
@@ -314,7 +313,7 @@ class _Checker:
             self.errors += [self.bad_setting(prefix, model, detail) for detail in error.errors()]
             return None
         told = settings.model_dump(mode="json", exclude=set(fixed or ()))
-        self.complete.update({f"{prefix}.{key}": value for key, value in told.items()})
+        self.complete |= {f"{prefix}.{key}": value for key, value in told.items()}
         return settings
 
     def bad_setting(self, prefix: str, model: type[BaseModel], detail: Any) -> BadSetting:

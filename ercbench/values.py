@@ -73,8 +73,8 @@ def merge(
 
     A value of None removes everything below its path that less important sources state, and everything that a recipe's
     bases state there for a track or a data set: those values were meant for what has been removed. What a recipe
-    states, its bases do not remove. Any other value takes the place of what was stated below its path, but for a name
-    beside its parameters, which one source may give in any order.
+    states, its bases do not remove. Any other value takes the place of what less important sources state below its
+    path; what one source states beside it stays, in any order.
     """
     layers = list(_layers(lineage(catalog, recipe), track, dataset, overrides))
     stated = [_path(given, value) for layer in layers for given, value in layer.values.items()]
@@ -87,8 +87,7 @@ def merge(
                 continue
             removes = value is None and any(_is_below(other, path) for other in stated)  # else None is the value
             for known in [known for known in values if _is_below(known, path)]:
-                named = isinstance(value, str) and sources[known] is layer
-                if not named and (not removes or sources[known].place <= layer.place):
+                if sources[known].place <= layer.place if removes else sources[known] is not layer:
                     del values[known], sources[known]
             if not removes:
                 values.pop(path, None)  # a value set again counts as set last

@@ -19,6 +19,7 @@ from ercbench import comparing, scoring, statistics
 from ercbench.catalog import load_catalog
 from ercbench.cli import cli
 from ercbench.cli.compare import compare as command
+from ercbench.cli.compare import difference_cells
 from ercbench.comparing import Pair, compare_systems
 from ercbench.errors import DataError, ErcbenchError, Problems, RecordError, UnknownName, UsageError
 from ercbench.gold import Gold, GoldLabels, load_gold
@@ -355,6 +356,12 @@ def test_errors_end_with_their_exit_code(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["compare", "a", "zzz", "--results", str(tmp_path)])
     assert isinstance(result.exception, ErcbenchError)
     assert result.exception.exit_code == 2
+
+
+def test_a_p_value_is_never_shown_as_nothing() -> None:
+    """Four digits, and what is smaller says so; without one the cell is empty."""
+    found = Comparison(Interval(0.1, 0.05, 0.15), 1 / 20001, 0.0123, None)
+    assert difference_cells(found, 0.0001) == ("+10.00", "+5.00 to +15.00", "< 0.0001", "0.0123", "", "0.0001")
 
 
 def test_no_torch(tmp_path: Path) -> None:

@@ -32,3 +32,15 @@ def test_values_that_are_not_finite_are_refused(text: str) -> None:
     """JSON's extensions for what is no number are no settings."""
     with pytest.raises(ErcbenchError):
         resolve(load_catalog(), "eacl", "mini", "meld", dict([parse_assignment(text)]))
+
+
+def test_a_value_alone_where_several_are_wanted_is_told_as_a_list() -> None:
+    """With the brackets that it lacks."""
+    with pytest.raises(ErcbenchError, match=r"^classifier\.c: .* Got 1, set by: --set\. Write it as a list: \[1\]$"):
+        resolve(load_catalog(), "tfidf-lr", "mini", "meld", {"classifier.c": 1})
+
+
+def test_a_loss_has_no_negative_weight() -> None:
+    """It would be rewarded."""
+    with pytest.raises(ErcbenchError, match=r"^losses\.supcon\.weight: .* Got -1, set by: --set\."):
+        resolve(load_catalog(), "supcon-ce", "mini", "meld", {"losses.supcon.weight": -1})

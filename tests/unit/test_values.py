@@ -82,6 +82,9 @@ def test_a_name_and_its_parameters_come_in_any_order() -> None:
     both = {**named, **parameter}
     for values in (both, {**parameter, **named}):
         assert merged(recipe("root"), recipe("method", "root", values=values))[0] == TRACK | both
+    whole, single = {"renderer.replace": {"x": "y"}}, {"renderer.replace.z": ""}
+    for values in (whole | single, single | whole):
+        assert merged(recipe("root"), recipe("method", "root", values=values))[0] == TRACK | whole | single
     assert merged(recipe("root", values=parameter), recipe("method", "root", values=named))[0] == TRACK | named
     assert merged(recipe("root", values=named), recipe("method", "root", values=parameter))[0] == TRACK | both
 
