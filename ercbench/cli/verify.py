@@ -158,10 +158,12 @@ def _end(report: FolderReport, folder: Path) -> None:
 
     if found := report.of("fault"):
         raise RecordError(f"{folder} is not what it says: {_many(len(found), 'fault')}, listed in the report.")
-    if found := report.of("unverified"):
+    if report.of("unverified"):
+        evidence = sum(finding.kind == "unverified" for finding in report.others)
+        also = f" and {evidence} of the entries of evidence.json" if evidence else ""
         raise DataError(
-            f"The scores of {_many(len(found), 'record')} in {folder} could not be computed again; see the report. "
-            "Bring the data, or check everything else with --without-data."
+            f"The scores of {_many(report.count('not verified'), 'record')}{also} in {folder} could not be computed "
+            "again; see the report. Bring the data, or check everything else with --without-data."
         )
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ from recorded import Cell, edited, record
 from ercbench import records
 from ercbench.catalog import Catalog, Entry, Plugin, load_catalog
 from ercbench.cli import cli, main
+from ercbench.cli.verify import _end
 from ercbench.errors import DataError, RecordError, UsageError
 from ercbench.specs import DatasetSpec, Recipe
 from ercbench.verification import Finding, Verifier, untrusted, verify_folder, verify_record
 from ercbench.verification.findings import MANY
+from ercbench.verification.folder import FolderReport
+from ercbench.verification.verifier import Checked
 
 RECORD = "records/meld-sample/mini/eacl@{version}/seed-0.json"
 CATALOG = load_catalog()
@@ -946,6 +949,16 @@ def test_the_command_ends_with_0_when_nothing_is_wrong(results: Path) -> None:
     assert done.output.endswith("\n1 of 1 record verified; 0 faults, 0 notes.\n")
 
 
+def test_records_and_evidence_that_need_the_data_are_counted_apart() -> None:
+    """An entry of the evidence is no record."""
+    open_ = Finding("unverified", "evidence.json", "rows", "It could not be computed again.")
+    left = Checked("a.json", None, "not verified", (replace(open_, file="a.json"),))
+    with pytest.raises(
+        DataError, match=r"^The scores of 1 record and 2 of the entries of evidence\.json in there"
+    ):
+        _end(FolderReport((left,), (open_, open_)), Path("there"))
+
+
 @pytest.mark.parametrize(("options", "code"), [((), 3), (("--without-data",), 0)])
 def test_the_command_tells_missing_data_apart(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, options: tuple[str, ...], code: int
@@ -960,7 +973,8 @@ def test_the_command_tells_missing_data_apart(
         with pytest.raises(SystemExit) as ended:
             main(["verify", str(results), "--data-dir", str(tmp_path), *options])
         assert ended.value.code == DataError.exit_code == code
-        printed = capsys.readouterr().out
+        printed, said = capsys.readouterr()
+        assert f"The scores of 1 record in {results} could not be computed again" in said
         assert "- meld-sample (1 record): The scores could not be computed again." in printed
         assert "1 of 2 records verified; 0 faults, 0 notes." in printed
     else:
