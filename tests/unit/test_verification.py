@@ -953,9 +953,7 @@ def test_records_and_evidence_that_need_the_data_are_counted_apart() -> None:
     """An entry of the evidence is no record."""
     open_ = Finding("unverified", "evidence.json", "rows", "It could not be computed again.")
     left = Checked("a.json", None, "not verified", (replace(open_, file="a.json"),))
-    with pytest.raises(
-        DataError, match=r"^The scores of 1 record and 2 of the entries of evidence\.json in there"
-    ):
+    with pytest.raises(DataError, match=r"^The scores of 1 record and 2 of the entries of evidence\.json in there"):
         _end(FolderReport((left,), (open_, open_)), Path("there"))
 
 
