@@ -13,7 +13,7 @@ from ercbench.grid import Request, find_datasets
 from ercbench.specs import DatasetSpec, Recipe, TrackSpec, Values
 from ercbench.systems import Found, Task
 from ercbench.values import merge
-from ercbench.variants import Planned, Variant, dev_of, variant_counts, variant_folder
+from ercbench.variants import LeftOut, Planned, Variant, VariantRuns, dev_of, variant_counts, variant_folder
 
 WHOLE, WITHOUT = "the full method", "without "
 """What the recipe as it is is called, and what comes before the name of a part that is switched off."""
@@ -23,11 +23,15 @@ WHOLE, WITHOUT = "the full method", "without "
 class Ablation:
     """What an ablation came to on one data set: the whole in the first row, and a pair for each part, set against it.
 
-    `dev` is weighted F1 on dev by name of the row, averaged over seeds.
+    Attributes:
+        compared: the rows and pairs.
+        dev: weighted F1 on dev by name of the row, averaged over seeds.
+        failed: parts without a row because a run without them failed.
     """
 
     compared: Compared
     dev: Mapping[str, float]
+    failed: tuple[LeftOut, ...]
 
 
 def parts_of(catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec) -> dict[str, Values]:
@@ -86,12 +90,18 @@ def ablation_variants(catalog: Catalog, request: Request, wanted: Sequence[str])
     return found
 
 
-def ablations(run: Sequence[tuple[Sequence[Planned], Sequence[tuple[Found, ...]]]]) -> list[Ablation]:
-    """Records of the variants, per data set, the whole first -> how they differ; Holm's correction is over all.
+def ablations(ran: VariantRuns) -> list[Ablation]:
+    """Results of the variants -> how they differ, per data set whose whole has run; Holm's correction is over all.
 
     Raises:
         DataError, RecordError: see `variant_counts`.
     """
+    by_dataset: dict[str, list[tuple[Planned, tuple[Found, ...]]]] = {}
+    for one in ran.done:
+        name = one[0].variant.dataset.name
+        if name in by_dataset or one[0].variant.name == WHOLE:  # without the whole there is nothing to be set against
+            by_dataset.setdefault(name, []).append(one)
+    run = [tuple(zip(*found, strict=True)) for found in by_dataset.values()]
     counted = [variant_counts(planned, records) for planned, records in run]
     found = [[statistics.compare(one, counts[0]) for one in counts[1:]] for counts in counted]
     left = iter(statistics.holm([one.p for pairs in found for one in pairs]))
@@ -103,5 +113,6 @@ def ablations(run: Sequence[tuple[Sequence[Planned], Sequence[tuple[Found, ...]]
         told = tuple(Pair(name, WHOLE, one, next(left), many) for name, one in zip(names[1:], pairs, strict=True))
         task = Task.of(records[0][0][1])
         dev = {name: dev_of(one) for name, one in zip(names, records, strict=True)}
-        results.append(Ablation(Compared(task, rows, told), dev))
+        failed = tuple(one for one in ran.failed if one.variant.dataset.name == task.dataset)
+        results.append(Ablation(Compared(task, rows, told), dev, failed))
     return results

@@ -21,11 +21,17 @@ ENDING = 2.0
 """Seconds in which a process is ended whose fellows are gone."""
 
 
-def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
+def execute(plan: Plan, request: Request, reporter: Reporter, last: bool = True) -> Outcome:
     """Run the cells of a plan, here one after the other; each record is on disk before the next cell begins.
 
     What a cell raises is written to its failure record, and the next one begins. Ctrl-C ends all. Where the request
     names another executor, it runs them all at once; see `execute_on_ray`.
+
+    Args:
+        plan: what is to be run.
+        request: what it was made from.
+        reporter: is told how far each is.
+        last: whether the command ends with it, and does not run other plans after it.
     """
     if request.executor is not None:
         from ercbench.ray_executor import execute_on_ray  # Ray is there where somebody asks for it
@@ -34,7 +40,11 @@ def execute(plan: Plan, request: Request, reporter: Reporter) -> Outcome:
     outcome = Outcome(failures=list(plan.failed))
     if not plan.cells:
         return outcome
-    return (_share if is_started() else _one_by_one)(plan, request, reporter, outcome)
+    return (
+        _share(plan, request, reporter, outcome, last)
+        if is_started()
+        else _one_by_one(plan, request, reporter, outcome)
+    )
 
 
 def _one_by_one(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -> Outcome:
@@ -57,7 +67,7 @@ def _one_by_one(plan: Plan, request: Request, reporter: Reporter, outcome: Outco
     return outcome
 
 
-def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -> Outcome:
+def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome, last: bool) -> Outcome:
     """Run cells as one of several processes.
 
     What one process raises the others need not know, and they would wait for it. So a cell that fails ends all
@@ -79,7 +89,7 @@ def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome) -
             except Exception as error:
                 time.sleep(ENDING)  # where another process is gone, this one is ended now, and it is no failure
                 fail(plan, prepared, seed, error, told)
-                cell_ended(prepared.identity(seed), again=number < len(left))
+                cell_ended(prepared.identity(seed), again=number < len(left) or not last)
                 raise
             if events:
                 outcome.records.append(record)

@@ -22,9 +22,9 @@ from ercbench.specs import (
     TrackSpec,
     Values,
 )
-from ercbench.systems import Found, Task
+from ercbench.systems import Task
 from ercbench.values import merge
-from ercbench.variants import Impossible, Planned, Variant, dev_of, variant_counts, variant_folder
+from ercbench.variants import LeftOut, Variant, VariantRuns, dev_of, variant_counts, variant_folder
 
 LOSS = "loss"
 PARTS: Mapping[str, type[PartSpec]] = {
@@ -51,6 +51,7 @@ class GridResult:
         effects: of each factor.
         interactions: share of the variance between cells that no single factor explains; None where it has no meaning.
         impossible: what was not run, and why.
+        failed: what has no results because a run of it failed.
     """
 
     task: Task
@@ -59,7 +60,21 @@ class GridResult:
     dev: Mapping[Combination, float]
     effects: tuple[Effect, ...]
     interactions: float | None
-    impossible: tuple[Impossible, ...]
+    impossible: tuple[LeftOut, ...]
+    failed: tuple[LeftOut, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Whether combinations are missing."""
+        return bool(self.impossible or self.failed)
+
+    @property
+    def alike(self) -> list[tuple[str, ...]]:
+        """Names of combinations that predict the same with every seed, where several do."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for row in self.cells.values():
+            found.setdefault(tuple(record.predictions.sha256 for _, record in row.records), []).append(row.name)
+        return [tuple(names) for names in found.values() if len(names) > 1]
 
 
 def find_factors(asked: Mapping[str, Sequence[str]]) -> list[Factor]:
@@ -161,16 +176,16 @@ def refuse_varied(overrides: Mapping[str, JsonValue], factors: Sequence[Factor])
 def grid_results(
     factors: Sequence[Factor],
     variants: Mapping[str, Mapping[Combination, Variant]],
-    run: Sequence[tuple[Planned, tuple[Found, ...]]],
-    impossible: Sequence[Impossible],
+    ran: VariantRuns,
+    impossible: Sequence[LeftOut],
 ) -> list[GridResult]:
     """Records of the cells -> scores and effects, per data set; Holm's correction is over all data sets.
 
     Args:
         factors: what was varied.
         variants: what `grid_variants` gave.
-        run: those that were run, with their records.
-        impossible: those that could not be.
+        ran: what running them came to.
+        impossible: those that could not be run.
 
     Raises:
         DataError, RecordError: see `variant_counts`.
@@ -179,7 +194,7 @@ def grid_results(
     effects: list[list[Effect]] = []
     for dataset, cells in variants.items():
         by_name = {variant.name: cell for cell, variant in cells.items()}
-        mine = [one for one in run if one[0].variant.dataset.name == dataset]
+        mine = [one for one in ran.done if one[0].variant.dataset.name == dataset]
         if mine:
             there = [by_name[planned.variant.name] for planned, _ in mine]
             records = dict(zip(there, (of for _, of in mine), strict=True))
@@ -189,23 +204,24 @@ def grid_results(
             rows = {cell: row_of(cells[cell].name, records[cell], counts[cell]) for cell in there}
             tables.append((rows, {cell: dev_of(records[cell]) for cell in there}))
     return [
-        _result(factors, rows, dev, found, impossible)
+        _result(factors, (rows, dev), found, impossible, ran.failed)
         for (rows, dev), found in zip(tables, corrected(effects), strict=True)
     ]
 
 
 def _result(
     factors: Sequence[Factor],
-    rows: Mapping[Combination, Row],
-    dev: Mapping[Combination, float],
+    scored: tuple[Mapping[Combination, Row], Mapping[Combination, float]],
     effects: Sequence[Effect],
-    impossible: Sequence[Impossible],
+    impossible: Sequence[LeftOut],
+    failed: Sequence[LeftOut],
 ) -> GridResult:
     """Everything of one data set."""
+    rows, dev = scored
     task = Task.of(next(iter(rows.values())).records[0][1])
     rest = shares(factors, {cell: row.over_seeds.mean for cell, row in rows.items()}).get(REST)
-    missing = tuple(one for one in impossible if one.variant.dataset.name == task.dataset)
-    return GridResult(task, tuple(factors), rows, dev, tuple(effects), rest, missing)
+    missing = (tuple(one for one in of if one.variant.dataset.name == task.dataset) for of in (impossible, failed))
+    return GridResult(task, tuple(factors), rows, dev, tuple(effects), rest, *missing)
 
 
 class _Cell:

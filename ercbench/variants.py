@@ -72,8 +72,8 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Impossible:
-    """A variant whose parts do not go together, and why."""
+class LeftOut:
+    """A variant that there are no results of, and why."""
 
     variant: Variant
     reasons: tuple[str, ...]
@@ -85,7 +85,7 @@ class Impossible:
 
 def plan_variants(
     catalog: Catalog, request: Request, variants: Sequence[Variant]
-) -> tuple[list[Planned], list[Impossible]]:
+) -> tuple[list[Planned], list[LeftOut]]:
     """Variants -> those that can be run, tried on a few utterances, and those that cannot.
 
     Args:
@@ -99,7 +99,7 @@ def plan_variants(
     """
     preparations = Preparations(catalog, request.data_dir, request.limit)
     planned: list[Planned] = []
-    impossible: list[Impossible] = []
+    impossible: list[LeftOut] = []
     errors: list[ErcbenchError] = []
     for variant in variants:
         mine = replace(
@@ -110,7 +110,7 @@ def plan_variants(
         except ErcbenchError as error:
             said = list(error.errors) if isinstance(error, Problems) else [error]
             errors += [one for one in said if not _of_parts(one)]
-            impossible.append(Impossible(variant, tuple(map(str, said))))
+            impossible.append(LeftOut(variant, tuple(map(str, said))))
     if not errors and not planned and impossible:
         alike = len({one.reasons for one in impossible}) == 1
         errors = said if alike else [UsageError("\n".join(["Nothing can be run.", *map(str, impossible)]))]
@@ -120,28 +120,54 @@ def plan_variants(
     return planned, impossible
 
 
-def run_variants(planned: Sequence[Planned], reporter: Reporter) -> list[tuple[Found, ...]]:
-    """Run what is left to be run, one after the other -> the records of each variant, in the order of seeds.
+@dataclass(frozen=True)
+class VariantRuns:
+    """What running variants came to.
 
-    Raises:
-        Exception: a run failed, and all others are done; `RunsFailed` for several.
+    Attributes:
+        done: the variants all of whose seeds have a record, with these, in the order of seeds.
+        failed: the others, and why.
+        outcome: everything that went wrong.
+        names: the variant of each of its failures.
     """
+
+    done: tuple[tuple[Planned, tuple[Found, ...]], ...]
+    failed: tuple[LeftOut, ...]
+    outcome: Outcome
+    names: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise what went wrong.
+
+        Raises:
+            Exception: a run failed; `RunsFailed` for several.
+        """
+        self.outcome.check(self.names)
+
+
+def run_variants(planned: Sequence[Planned], reporter: Reporter) -> VariantRuns:
+    """Run what is left to be run, one after the other; a run that fails does not end the others."""
     plans = [one.plan for one in planned]
     work = sum(prepared.work * len(seeds) for one in plans for prepared, seeds in one.groups)
     whole = Whole(reporter, sum(one.cells for one in plans), work)
-    outcome, names = Outcome(), list[str]()
+    outcome, names, done, failed = Outcome(), list[str](), list[Planned](), list[LeftOut]()
     try:
-        for one in planned:
+        for place, one in enumerate(planned, 1):
             whole.about = one.variant.name
-            found = execute(one.plan, one.request, whole)
+            found = execute(one.plan, one.request, whole, last=not any(later.cells for later in plans[place:]))
             outcome.add(found)
             names += [one.variant.name] * len(found.failures)
             for error in found.errors:
                 error.add_note(f"It is a run of {one.variant.name}; its log is in {one.plan.results / 'logs'}.")
+            if found.failures:
+                reasons = tuple(f"seed {failure.seed}: {failure.what}" for failure in found.failures)
+                failed.append(LeftOut(one.variant, reasons))
+            else:
+                done.append(one)
     finally:
         whole.close()
-    outcome.check(names)
-    return [tuple((path, read_record(path)) for path in one.paths) for one in planned]
+    records = (tuple((path, read_record(path)) for path in one.paths) for one in done)
+    return VariantRuns(tuple(zip(done, records, strict=True)), tuple(failed), outcome, tuple(names))
 
 
 def variant_counts(planned: Sequence[Planned], records: Sequence[Sequence[Found]]) -> list[IntArray]:

@@ -10,7 +10,7 @@ import click
 
 from ercbench.cli.options import KEEP_MODELS, run_options, split_names
 from ercbench.cli.signals import stoppable
-from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish
+from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, left_out, left_out_as_json
 
 if TYPE_CHECKING:
     from ercbench.ablating import Ablation
@@ -55,17 +55,13 @@ def ablate(**options: Any) -> None:
             f"{options['recipe']} cannot be run without some of its parts; nothing was started.",
             *map(str, impossible), "Name the others with --part.",
         ]))  # fmt: skip
-    records = carry_out(catalog, options, planned, impossible)
-    if records is None:
+    ran = carry_out(catalog, options, planned, impossible)
+    if ran is None:
         return
-    run = []
-    for name in by_dataset:
-        mine = [(one, of) for one, of in zip(planned, records, strict=True) if one.variant.dataset.name == name]
-        run.append(([one for one, _ in mine], [of for _, of in mine]))
-    results = ablations(run)
+    results = ablations(ran)
     blocks = [block for result in results for block in _blocks(result)]
     content = {"recipe": options["recipe"], "ablations": [_plain(result) for result in results]}
-    finish(options, f"Ablation of {options['recipe']}", content, blocks)
+    finish(options, f"Ablation of {options['recipe']}", content, blocks, ran)
 
 
 def _blocks(result: Ablation) -> Iterator[Block]:
@@ -84,6 +80,7 @@ def _blocks(result: Ablation) -> Iterator[Block]:
     yield head_of(result.compared.task)
     yield Table(("", "Dev", "Test", "Difference", "95 % interval", *p_values), rows)
     yield from (pair.sentence for pair in result.compared.pairs)
+    yield from left_out([], result.failed)
     yield ""
 
 
@@ -95,4 +92,5 @@ def _plain(result: Ablation) -> dict[str, Any]:
         **asdict(result.compared.task),
         "rows": [{**row_as_json(row), "dev": result.dev[row.name]} for row in result.compared.rows],
         "differences": [pair_as_json(pair) for pair in result.compared.pairs],
+        "failed": left_out_as_json(result.failed),
     }

@@ -10,13 +10,13 @@ import click
 
 from ercbench.cli.options import KEEP_MODELS, F, run_options, split_names
 from ercbench.cli.signals import stoppable
-from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish
+from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, left_out, left_out_as_json
 
 if TYPE_CHECKING:
     from ercbench.cli.tables import Block, Table
     from ercbench.effects import Effect, Level
     from ercbench.factors import GridResult
-    from ercbench.variants import Impossible
+    from ercbench.variants import LeftOut
 
 PARTIAL = (
     "Some combinations are missing: a difference is over those that both levels have, and shares of the variance "
@@ -68,16 +68,16 @@ def grid(**options: Any) -> None:
     planned, impossible = plan_variants(catalog, request, variants)
     if impossible and not options["skip_impossible"]:
         raise UsageError(_refusal(len(variants), impossible))
-    records = carry_out(catalog, options, planned, impossible)
-    if records is None:
+    ran = carry_out(catalog, options, planned, impossible)
+    if ran is None:
         return
-    results = grid_results(factors, by_dataset, list(zip(planned, records, strict=True)), impossible)
+    results = grid_results(factors, by_dataset, ran, impossible)
     blocks = [block for result in results for block in _blocks(result)]
     content = {"recipe": options["recipe"], "grids": [_plain(result) for result in results]}
-    finish(options, f"Grid on {options['recipe']}", content, blocks)
+    finish(options, f"Grid on {options['recipe']}", content, blocks, ran)
 
 
-def _refusal(many: int, impossible: Sequence[Impossible]) -> str:
+def _refusal(many: int, impossible: Sequence[LeftOut]) -> str:
     return "\n".join(
         [
             f"{len(impossible)} of {many} combinations cannot be run; nothing was started.",
@@ -93,20 +93,20 @@ def _blocks(result: GridResult) -> Iterator[Block]:
 
     yield head_of(result.task)
     yield _cells(result)
+    for names in result.alike:
+        yield f"The same predictions, whatever tells these apart: {'; '.join(names)}."
     for effect in result.effects:
-        yield _effect(effect, partial=bool(result.impossible))
+        yield _effect(effect, partial=result.partial)
         yield from _sentences(effect)
     if result.interactions is None:
-        yield PARTIAL if result.impossible else "All combinations score the same."
+        yield PARTIAL if result.partial else "All combinations score the same."
     else:
         told = [(effect.factor, effect.share or 0.0) for effect in result.effects]
         words = ", ".join(
             f"{name} {100 * share:.1f} %" for name, share in (*told, ("interactions", result.interactions))
         )
         yield f"Of the variance between combinations: {words}."
-    if result.impossible:
-        yield "Left out, because it cannot be run:"
-        yield from map(str, result.impossible)
+    yield from left_out(result.impossible, result.failed)
     yield ""
 
 
@@ -167,12 +167,14 @@ def _plain(result: GridResult) -> dict[str, Any]:
             {"levels": dict(zip(names, cell, strict=True)), "dev": result.dev[cell], **row_as_json(row)}
             for cell, row in result.cells.items()
         ],
+        "alike": [list(names) for names in result.alike],
         "effects": [
             {"factor": effect.factor, "share": effect.share, "levels": [_level(level) for level in effect.levels]}
             for effect in result.effects
         ],
         "interactions": result.interactions,
-        "impossible": [{"name": one.variant.name, "reasons": list(one.reasons)} for one in result.impossible],
+        "impossible": left_out_as_json(result.impossible),
+        "failed": left_out_as_json(result.failed),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from ercbench.catalog import Catalog
     from ercbench.cli.tables import Block
     from ercbench.grid import Request
-    from ercbench.systems import Found
-    from ercbench.variants import Impossible, Planned
+    from ercbench.variants import LeftOut, Planned, VariantRuns
 
 MARKDOWN = click.option(
     "--markdown",
@@ -44,9 +43,9 @@ def begin(options: dict[str, Any], recipe: str) -> tuple[Catalog, Request]:
 
 
 def carry_out(
-    catalog: Catalog, options: dict[str, Any], planned: Sequence[Planned], impossible: Sequence[Impossible]
-) -> list[tuple[Found, ...]] | None:
-    """Say what is planned, and run it -> the records of each; None where nothing is to be run."""
+    catalog: Catalog, options: dict[str, Any], planned: Sequence[Planned], impossible: Sequence[LeftOut]
+) -> VariantRuns | None:
+    """Say what is planned, and run it; None where nothing is to be run."""
     from ercbench.cli.progress import reporter
     from ercbench.variants import run_variants
 
@@ -57,12 +56,33 @@ def carry_out(
     return run_variants(planned, reporter(_silent(options)))
 
 
-def finish(options: dict[str, Any], title: str, content: object, blocks: Sequence[Block]) -> None:
-    """Print what was found, and write it where that was asked for."""
+def left_out(impossible: Sequence[LeftOut], failed: Sequence[LeftOut]) -> Iterator[str]:
+    """What there are no results of, a line each."""
+    if impossible:
+        yield "Left out, because it cannot be run:"
+        yield from map(str, impossible)
+    if failed:
+        yield "Left out, because a run of it failed; the same command with --retry-failed runs it again:"
+        yield from map(str, failed)
+
+
+def left_out_as_json(variants: Sequence[LeftOut]) -> list[dict[str, Any]]:
+    """The same as JSON has it."""
+    return [{"name": one.variant.name, "reasons": list(one.reasons)} for one in variants]
+
+
+def finish(options: dict[str, Any], title: str, content: object, blocks: Sequence[Block], ran: VariantRuns) -> None:
+    """Print what was found, and write it where that was asked for; then raise what went wrong.
+
+    Raises:
+        Exception: a run failed; `RunsFailed` for several.
+    """
     from ercbench.cli.tables import as_markdown, show
     from ercbench.launching import is_main
     from ercbench.whole_files import write_atomically
 
+    if not blocks:  # nothing was found, because of what went wrong
+        ran.check()
     if options["page"] and is_main():
         write_atomically(options["page"], as_markdown(title, blocks))
     if options["as_json"]:
@@ -71,13 +91,14 @@ def finish(options: dict[str, Any], title: str, content: object, blocks: Sequenc
         show(blocks)
         if options["page"]:
             click.echo(f"Wrote {options['page']}")
+    ran.check()
 
 
 def _silent(options: dict[str, Any]) -> bool:
     return bool(options["quiet"] or options["as_json"])
 
 
-def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence[Impossible]) -> None:
+def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence[LeftOut]) -> None:
     """What is about to happen, before it does."""
     from ercbench.cli.run import contaminations
 
@@ -92,8 +113,8 @@ def _describe(catalog: Catalog, planned: Sequence[Planned], impossible: Sequence
             click.echo(f"  Failed before: {failure.cell}: {failure.what} Run it again with --retry-failed.")
         for remark in one.remarks:
             click.echo(f"  Note: {remark}")
-    if impossible:
-        click.echo("\n".join(["Left out, because it cannot be run:", *map(str, impossible)]))
+    for line in left_out(impossible, []):
+        click.echo(line)
     seen = [line for one in planned for prepared, _ in one.plan.groups for line in contaminations(catalog, prepared)]
     for line in dict.fromkeys(seen):
         click.echo(line)

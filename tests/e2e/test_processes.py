@@ -72,10 +72,12 @@ def options(values: dict[str, Any]) -> list[str]:
     return [word for path, value in values.items() for word in ("--set", f"{path}={value}")]
 
 
-def run(command: Path, folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """``ercbench run`` in a folder, to its end."""
+def run(
+    command: Path, folder: Path, *arguments: str, code: int = 0, verb: str = "run"
+) -> subprocess.CompletedProcess[str]:
+    """``ercbench run``, or another command, in a folder, to its end."""
     found = subprocess.run(
-        [command, "run", *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+        [command, verb, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1", "ERCBENCH_PLUGIN_SECONDS": "300"},
     )  # fmt: skip
     assert found.returncode == code, found.stdout + found.stderr
@@ -213,3 +215,17 @@ def test_what_cannot_be_shared_is_said_before_anything_starts(ercbench_command: 
     arguments = ["tfidf-lr", *SMALL, "--processes", "2", "--dry-run"]
     found = run(ercbench_command, tmp_path, *arguments, code=2)
     assert "tfidf-lr trains none on meld-sample. Got --processes 2." in found.stderr
+
+
+def test_a_combination_that_fails_does_not_keep_the_others_from_running(
+    ercbench_command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though each combination is a plan of its own; what the others gave is printed."""
+    plugin, _ = unlucky.write(tmp_path, monkeypatch)
+    arguments = ["--recipe", "lucky", "--loss", "unlucky,cross-entropy", "--set", "losses.unlucky.happens=nan"]
+    arguments += [*SMALL, "--plugin", str(plugin), "--results", "r", "--processes", "2"]
+    ended = run(ercbench_command, tmp_path, *arguments, code=6, verb="grid")
+    assert "1 run failed; the others are done." in ended.stderr
+    assert "- loss=unlucky on meld-sample: seed 0: " in ended.stdout
+    [record] = [read_records(folder) for folder in (tmp_path / "r" / "grid" / "lucky").glob("cross-entropy-*")]
+    assert record

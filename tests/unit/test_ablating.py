@@ -15,7 +15,7 @@ from ercbench.ablating import ablation_variants, parts_of
 from ercbench.catalog import load_catalog
 from ercbench.cli import cli
 from ercbench.config import resolve
-from ercbench.errors import ErcbenchError, UnknownName, UsageError
+from ercbench.errors import ErcbenchError, RunsFailed, TrainingError, UnknownName, UsageError
 from ercbench.grid import Request
 from ercbench.records import read_record
 from ercbench.specs import DatasetSpec, Recipe, TrackSpec
@@ -169,6 +169,30 @@ def test_some_parts_alone(tiny: list[str]) -> None:
     [content] = json.loads(found.stdout)["ablations"]
     [pair] = content["differences"]
     assert pair["p_holm"] == pair["p"]
+
+
+@pytest.mark.parametrize("failing", ["supcon", "whole"])
+def test_what_fails_is_left_out(tiny: list[str], monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """A part has no row; without the whole there is nothing that a part could be set against."""
+    run = executing.run_cell
+
+    def unlucky(plan: Any, *more: Any) -> Any:
+        if (plan.results.name.rpartition("-")[0] or "whole") == failing:
+            raise TrainingError("No such luck.")
+        return run(plan, *more)
+
+    monkeypatch.setattr(executing, "run_cell", unlucky)
+    found = ran("ablate", "supcon-ce", *tiny, "--json")
+    assert isinstance(found.exception, TrainingError)
+    if failing == "whole":
+        assert found.stdout == ""
+        return
+    [content] = json.loads(found.stdout)["ablations"]
+    assert [row["name"] for row in content["rows"]] == ["the full method", "without cross-entropy"]
+    assert content["failed"] == [{"name": "without supcon", "reasons": ["seed 0: No such luck."]}]
+    again = ran("ablate", "supcon-ce", *tiny)
+    assert isinstance(again.exception, RunsFailed)
+    assert "- without supcon on meld-sample: seed 0: No such luck." in again.stdout
 
 
 def test_what_is_switched_off_already_is_told(tiny: list[str], tmp_path: Path) -> None:

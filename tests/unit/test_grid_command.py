@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from ercbench import executing
 from ercbench.cli import cli
-from ercbench.errors import ErcbenchError, Problems, UnknownName, UsageError
+from ercbench.errors import ErcbenchError, Problems, RunsFailed, UnknownName, UsageError
 from ercbench.records import read_record
 from ercbench.statistics import holm
 
@@ -162,6 +162,61 @@ def test_the_tables_are_printed_and_written(here: Path) -> None:
     assert page.startswith("# Grid on tfidf-lr\n\n## meld-sample, mini, context past")
     assert "4 to run, 0 done." in found.stdout
     assert "Run 4 of 4, renderer=turns, classifier=stratified: tfidf-lr@1 on meld-sample" in found.stderr
+
+
+def test_a_combination_that_fails_is_left_out_of_the_tables(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed of it is enough; those of the others are told, the command fails, and the rest is made up for later."""
+    run = executing.run_cell
+
+    def unlucky(plan: Any, request: Any, prepared: Any, seed: int, told: Any) -> Any:
+        if plan.results.name.startswith("turns_stratified") and seed == 1:
+            raise ValueError("no such luck")
+        return run(plan, request, prepared, seed, told)
+
+    monkeypatch.setattr(executing, "run_cell", unlucky)
+    arguments = [*WORDS, *FACTORS, *SMALL, "--seeds", 2]
+    with pytest.raises(ValueError, match="no such luck"):
+        ran(*arguments, "--markdown", "grid.md")
+    name = "renderer=turns, classifier=stratified"
+    assert f"- {name} on meld-sample: seed 1: ValueError: no such luck" in (here / "grid.md").read_text()
+    again = ran(*arguments, "--json")
+    assert isinstance(again.exception, RunsFailed)
+    assert f"- {name}, tfidf-lr@1 on meld-sample, track mini, context past, seed 1: " in str(again.exception)
+    [found] = json.loads(again.stdout)["grids"]
+    assert [cell["levels"]["classifier"] for cell in found["cells"]] == [
+        "logistic-regression", "stratified", "logistic-regression",
+    ]  # fmt: skip
+    [failed] = found["failed"]
+    assert failed["name"] == name
+    assert failed["reasons"][0].startswith("seed 1: ValueError: no such luck")
+    assert found["effects"][1]["levels"][1]["difference"]["combinations"] == 1
+    assert found["interactions"] is None
+    monkeypatch.setattr(executing, "run_cell", run)
+    [found] = as_json(*arguments, "--retry-failed")["grids"]
+    assert (len(found["cells"]), found["failed"]) == (4, [])
+
+
+def test_where_all_fail_there_are_no_tables(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no page, which might replace an earlier one."""
+
+    def unlucky(*of: Any) -> Any:
+        raise ValueError("no such luck")
+
+    monkeypatch.setattr(executing, "run_cell", unlucky)
+    found = ran(*WORDS, *FACTORS, *SMALL, "--markdown", "grid.md")
+    assert isinstance(found.exception, RunsFailed)
+    assert str(found.exception).startswith("4 runs failed")
+    assert not Path("grid.md").exists()
+
+
+def test_combinations_that_predict_the_same_are_told(here: Path) -> None:
+    """A renderer beside a classifier that reads no text, which halves what the renderer's table says it is worth."""
+    arguments = [*WORDS, *FACTORS[:3], "logistic-regression,majority", *SMALL]
+    [found] = as_json(*arguments)["grids"]
+    alike = [f"renderer={renderer}, classifier=majority" for renderer in ("utterance", "turns")]
+    assert found["alike"] == [alike]
+    printed = " ".join(ran(*arguments).stdout.split())
+    assert f"The same predictions, whatever tells these apart: {'; '.join(alike)}." in printed
 
 
 def test_a_dry_run_trains_nothing(here: Path) -> None:
