@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from ercbench.catalog import load_catalog
+from ercbench.data import gold, load
 from ercbench.leaderboard import check
 from ercbench.prediction_files import read_predictions
 from ercbench.records import RunRecord, read_records
+from ercbench.specs import DatasetSpec
+from ercbench.types import Corpus
 from ercbench.whole_files import sha256_of
 
 ROOT = Path(__file__).parents[2]
@@ -33,23 +38,27 @@ def test_predictions_belong_to_their_record(path: Path) -> None:
     assert all(uid.startswith(f"{record.dataset.name}/test/") for uid in predictions.uids)
 
 
+@cache
+def dataset(name: str, folder: Path) -> tuple[DatasetSpec, Corpus]:
+    """A data set, read once for all of its records."""
+    spec = load_catalog().get(DatasetSpec, name)
+    return spec, load(spec, folder)
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("path", RECORDS, ids=str)
 def test_records_score_again_to_the_same_numbers(path: Path, real_data: Path) -> None:
     """Scoring the predictions file against the gold labels gives the recorded scores to the last bit."""
     from dataclasses import asdict
 
-    from ercbench import data, scoring, slices
-    from ercbench.catalog import load_catalog
-    from ercbench.specs import DatasetSpec
+    from ercbench import scoring, slices
 
     record = RECORDS[path]
-    spec = load_catalog().get(DatasetSpec, record.dataset.name)
-    corpus = data.load(spec, real_data)
+    spec, corpus = dataset(record.dataset.name, real_data)
     assert corpus.fingerprint == record.dataset.fingerprint
     _, predictions = read_predictions(BOARDS / path.parent / record.predictions.file)
     parts = slices.slices(corpus, "test", spec.slices) if record.scores.test.slices else None
-    scores = scoring.score(predictions, data.gold(corpus, "test"), corpus.labels, parts)
+    scores = scoring.score(predictions, gold(corpus, "test"), corpus.labels, parts)
     assert asdict(scores) == record.scores.test.model_dump()
 
 

@@ -18,7 +18,6 @@ from ercbench.errors import DataError, RecordError
 from ercbench.gold import Gold, GoldLabels
 from ercbench.leaderboard.evidence import EVIDENCE_FILE, Evidence, evidence_text, read_evidence
 from ercbench.leaderboard.gathering import gather
-from ercbench.leaderboard.ranking import needed
 from ercbench.leaderboard.rechecking import recheck
 from ercbench.prediction_files import format_predictions, predictions_name
 from ercbench.records import RunRecord, record_path
@@ -239,24 +238,6 @@ def test_a_file_that_is_no_evidence_is_refused(tmp_path: Path, content: Any, mes
     (tmp_path / EVIDENCE_FILE).write_text(text, encoding="utf-8")
     with pytest.raises(RecordError, match=rf"(?s)evidence\.json: .*{message}"):
         read_evidence(tmp_path)
-
-
-@pytest.mark.real_data
-def test_the_evidence_we_ship_is_what_the_data_give(real_data: Path, tmp_path: Path) -> None:
-    """Entries computed again from the committed predictions and the real labels are the committed ones.
-
-    Those of IEMOCAP, whose test set is the smallest; `ercbench verify leaderboards` does the same with all.
-    """
-    from ercbench.catalog import load_catalog
-
-    folder = Path(__file__).parents[2] / "leaderboards"
-    rows, shipped = found_groups(folder), read_evidence(folder)
-    assert shipped.rows.keys() == {row.key for row in rows}
-    small = [row for row in rows if row.shared.dataset == "iemocap"]
-    found = gather(folder, small, Evidence(), GoldLabels(load_catalog(), real_data))
-    assert found.problems == ()
-    assert found.evidence == needed(small, shipped)
-    assert found.evidence.pairs
 
 
 def test_rechecking_finds_nothing_where_nothing_is_wrong(results: Path) -> None:
