@@ -137,6 +137,8 @@ def record() -> str:
         "Under another context protocol than `past`, `<track>` is followed by it: `mini+context-full`.",
         "Scores are fractions from 0 to 1, times are seconds.",
         "In a path, `[]` stands for every item of a list and `*` for every key of an object.",
+        "Since schema version 5 a file ends with `sha256`, a checksum of everything else in it: of the text that",
+        "Python's `json.dumps(values, sort_keys=True)` makes of it.",
         "",
         *table(plain),
     ]

@@ -142,15 +142,15 @@ def _of(name: str, records: Sequence[RunRecord]) -> list[RunRecord]:
 
 
 def _numbers(name: str, records: Sequence[RunRecord]) -> str:
-    """Scores and seconds per run, by data set, track and context protocol."""
+    """Scores and seconds per run, by data set, track, context protocol and version."""
     groups: defaultdict[tuple[str, ...], list[RunRecord]] = defaultdict(list)
     for record in _of(name, records):
         key = (record.dataset.name, record.track, record.protocol.context, record.recipe.version)
-        groups[(*key, record.environment.hardware)].append(record)
+        groups[key].append(record)
     if not groups:
         return "There are no records of it yet."
-    rows = [[*key[:4], *_row(found), escape(key[4])] for key, found in sorted(groups.items())]
-    header = ["Data set", "Track", "Context", "Version", "Weighted F1", "Macro F1", "Seeds", "Seconds per run", "On"]
+    rows = [[*key, *_row(found)] for key, found in sorted(groups.items())]
+    header = ["Data set", "Track", "Context", "Version", "Weighted F1", "Macro F1", "Seeds", "Seconds per run"]
     about = (
         "From the records in `leaderboards/`: means over seeds on test, x 100, with the standard deviation. "
         "Seconds are those of all stages of a run."
@@ -161,13 +161,20 @@ def _numbers(name: str, records: Sequence[RunRecord]) -> str:
 def _row(found: Sequence[RunRecord]) -> list[str]:
     """Of the seeds of one row."""
     tests = [record.scores.test for record in found]
-    seconds = fmean(sum(record.seconds.values()) for record in found)
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    for record in found:
+        seconds[record.environment.hardware].append(sum(record.seconds.values()))
     return [
         _spread([test.weighted_f1 for test in tests]),
         _spread([test.macro_f1 for test in tests]),
         str(len(found)),
-        f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}",
+        "; ".join(f"{_whole(fmean(of))} on {escape(hardware)}" for hardware, of in sorted(seconds.items())),
     ]
+
+
+def _whole(seconds: float) -> str:
+    """Without a fraction where that says nothing."""
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}"
 
 
 def _spread(values: Sequence[float]) -> str:

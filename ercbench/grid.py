@@ -183,15 +183,10 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     done: list[tuple[Path, RunRecord]] = []
     failed: list[Failure] = []
     observers = find_observers(catalog, request.trackers, errors)
-    places = (request.results, *(request.results / name for name in (LOGS, FAILURES)))
-    if unwritable := next((folder for folder in places if not _writable(folder)), None):
-        told = "" if unwritable == request.results else f", in which {unwritable.name} is no folder you may write to"
-        errors.append(
-            UsageError(
-                f"Records cannot be written there. Got --results {request.results}{told}. Name a folder you may write "
-                "to."
-            )
-        )
+    try:
+        _check_place(request.results)
+    except UsageError as error:
+        errors.append(error)
     for config in _configs(catalog, request, track, errors):
         try:
             if request.executor is None:  # else a device of other machines, which know whether they have it
@@ -278,6 +273,20 @@ def _configs(catalog: Catalog, request: Request, track: str, errors: list[Ercben
             except ErcbenchError as error:
                 errors.append(error)
     return configs
+
+
+def _check_place(results: Path) -> None:
+    """See that a results folder can be written to.
+
+    Raises:
+        UsageError: it cannot, or what keeps logs and failures in it cannot.
+    """
+    places = (results, *(results / name for name in (LOGS, FAILURES)))
+    if unwritable := next((folder for folder in places if not _writable(folder)), None):
+        told = "" if unwritable == results else f", in which {unwritable.name} is no folder you may write to"
+        raise UsageError(
+            f"Records cannot be written there. Got --results {results}{told}. Name a folder you may write to."
+        )
 
 
 def _writable(folder: Path) -> bool:

@@ -95,7 +95,7 @@ def _variant(name: str, summary: str, values: dict[str, JsonValue], ranked: bool
 SHARED = Recipe(
     name="eacl-shared",
     version=SHARED_VERSION,
-    summary="EACL with shared context: several times as fast, another encoder function, a row of its own",
+    summary="EACL with shared context: a dialogue is encoded once for all of its utterances; a row of its own",
     reference=f"Derived from {PAPER}",
     base="eacl",
     values={"encoder.name": "dialogue-shared"},

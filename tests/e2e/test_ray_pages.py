@@ -31,7 +31,7 @@ STUBS = {
     "srun": 'case "$*" in *hostname*) echo 192.0.2.7 fe80::1;; *) exec sleep 60;; esac',
     "ray": 'if test -e "$CALLS.healthy"; then exit 0; fi; touch "$CALLS.healthy"; exit 1',
     "ercbench": """
-trap 'echo stopped >> "$CALLS"; exit 130' TERM
+trap 'echo stopped >> "$CALLS"; exit 143' TERM
 until test "$(grep -c "ray start" "$CALLS")" = 3; do sleep 0.05; done
 while test -n "$LONG"; do sleep 0.1; done
 exit 3""",
@@ -104,5 +104,5 @@ def test_the_batch_script_hands_sigterm_on(tmp_path: Path) -> None:
             assert job.poll() is None
         job.send_signal(signal.SIGTERM)
         _, errors = job.communicate(timeout=60)
-    assert job.returncode == 130, errors
+    assert job.returncode == 143, errors
     assert calls(tmp_path)[-1] == "stopped"
