@@ -13,6 +13,7 @@ from ercbench_stock.settings import LogisticRegressionSettings
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+    from sklearn.preprocessing import StandardScaler
 
 ABSENT = -1e4
 """Score of a label that no training utterance carries."""
@@ -84,7 +85,7 @@ class LogisticRegression:
                     model.fit(scaled, labels)
                     weights, intercepts = _symmetric(model.coef_, model.intercept_)
                 if scaler is not None:
-                    weights, intercepts = _unscaled(weights, intercepts, scaler.scale_, scaler.mean_)
+                    weights, intercepts = _unscaled(weights, intercepts, scaler)
                 yield self._all_classes(name, present, weights, intercepts)
 
     def _all_classes(self, name: str, present: np.ndarray, weights: np.ndarray, intercepts: np.ndarray) -> LinearScores:
@@ -121,9 +122,8 @@ def _symmetric(weights: np.ndarray, intercepts: np.ndarray) -> tuple[np.ndarray,
     return np.concatenate([-weights, weights]) / 2, np.concatenate([-intercepts, intercepts]) / 2
 
 
-def _unscaled(
-    weights: np.ndarray, intercepts: np.ndarray, scale: np.ndarray, mean: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _unscaled(weights: np.ndarray, intercepts: np.ndarray, scaler: StandardScaler) -> tuple[np.ndarray, np.ndarray]:
     """Weights on scaled features -> the same on features as they are."""
-    weights = weights / scale
-    return weights, intercepts - weights @ mean
+    weights = weights / scaler.scale_
+    # A scaler that leaves the mean of sparse features where it is knows it all the same.
+    return weights, intercepts - weights @ scaler.mean_ if scaler.with_mean else intercepts

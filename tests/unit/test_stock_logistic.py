@@ -58,16 +58,18 @@ def test_states_are_the_librarys_in_order(reads: str, standardise: bool) -> None
         assert scores == pytest.approx(model.decision_function(y), abs=1e-3)
 
 
-def test_every_set_of_sparse_features_is_tried() -> None:
-    """In their order, and scored on the set that a state was fitted on."""
+@pytest.mark.parametrize("standardise", [False, True])
+def test_every_set_of_sparse_features_is_tried(standardise: bool) -> None:
+    """In their order, and scored on the set that a state was fitted on; scaled, they keep their mean."""
     near, far = (csr_array(table(GOLD, seed=seed)) for seed in (0, 5))
     nothing = np.zeros((len(GOLD), 0), dtype=np.float32)
     train = representation(nothing, GOLD, sparse={"near": near, "far": far})
-    states = classifier(c=(1.0,), class_weight=("none",)).fit(train, None, 0)
+    states = classifier(c=(1.0,), class_weight=("none",), standardise=standardise).fit(train, None, 0)
     assert [state.reads for state in states] == ["near", "far"]
     for state, features in zip(states, (near, far), strict=True):
-        model = Theirs(max_iter=2000).fit(features, GOLD)
-        assert state.score(train) == pytest.approx(model.decision_function(features), abs=1e-3)
+        scaled = StandardScaler(with_mean=False).fit_transform(features) if standardise else features
+        model = Theirs(max_iter=2000).fit(scaled, GOLD)
+        assert state.score(train) == pytest.approx(model.decision_function(scaled), abs=1e-3)
 
 
 def test_labels_that_train_does_not_have() -> None:
