@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class TrainingSplit:
     Attributes:
         utterances: labelled utterances of it.
         difficulty: their mean, where a curriculum chose and measured them.
+        difficulty_of_train: the mean of all of the training split then.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class TrainingSplit:
         self._by_uid: dict[str, Tokens] | None = None
         self.utterances = len(self._tokens)
         self.difficulty = None if subset is None else subset.difficulty
+        self.difficulty_of_train = None if subset is None else subset.difficulty_of_train
 
     def batches(self, seed: int) -> Iterable[Batch]:
         """One epoch of batches with labels, on the CPU, in an order that the seed gives."""
@@ -66,4 +69,4 @@ def choose(curriculum: Curriculum, epoch: int, epochs: int, train: Representatio
             f"The curriculum {type(curriculum).__name__} must choose indices of the {there} training utterances, each "
             f"once, at least one. Got in epoch {epoch}: {rows.tolist()!s:.60}. Report it to its author."
         )
-    return Subset(rows, subset.difficulty)
+    return replace(subset, rows=rows)

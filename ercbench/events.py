@@ -61,6 +61,7 @@ class EpochInfo:
         resumed: it was finished by an earlier process, from which this one took over.
         utterances: trained on, where a curriculum chose them; None for all of train.
         difficulty: their mean, as the curriculum measures it; None where none does.
+        difficulty_of_train: the mean of all of train by the same measure.
         chunk: utterances encoded at once at the end of the epoch; None for all that go together.
         processes: that shared it.
     """
@@ -73,5 +74,6 @@ class EpochInfo:
     resumed: bool
     utterances: int | None = None
     difficulty: float | None = None
+    difficulty_of_train: float | None = None
     chunk: int | None = None
     processes: int = 1

@@ -166,9 +166,9 @@ class Observed:
         self._reporter.epoch_finished(epoch, resumed)
         losses = MappingProxyType(dict(epoch.losses))
         speed = epoch.seconds, epoch.utterances_per_second
-        chosen = epoch.utterances, epoch.difficulty
+        hard = epoch.difficulty, epoch.difficulty_of_train
         shares = epoch.chunk, epoch.processes
-        told = EpochInfo(epoch.epoch, losses, epoch.dev_weighted_f1, *speed, resumed, *chosen, *shares)
+        told = EpochInfo(epoch.epoch, losses, epoch.dev_weighted_f1, *speed, resumed, epoch.utterances, *hard, *shares)
         self._tell("ercbench_epoch_finished", {"epoch": told})
 
     def run_finished(self, record: RunRecord) -> None:

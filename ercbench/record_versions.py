@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """2: context protocols, slices, fingerprints of splits and files. 3: sealed predictions, similar label vectors.
 4: what a curriculum chose for an epoch; a context of all turns. 5: utterances encoded at once; several processes; the
-file carries its own checksum."""
+file carries its own checksum. 6: how hard all of train was in an epoch."""
 
 
 def readable(version: object) -> bool:
@@ -46,11 +46,17 @@ def _from_4(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "schema_version": 5}
 
 
+def _from_5(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 5 -> 6. Earlier runs did not tell how hard what a curriculum left out was."""
+    return {**data, "schema_version": 6}
+
+
 _UPGRADES: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     1: _from_1,
     2: _from_2,
     3: _from_3,
     4: _from_4,
+    5: _from_5,
 }
 """Schema version to what makes the next one of it."""
 READABLE = (*_UPGRADES, SCHEMA_VERSION)

@@ -157,6 +157,7 @@ class EpochRecord(_Frozen):
     utterances_per_second: Annotated[float, Field(ge=0)] = Field(description="while training")
     utterances: Annotated[int, Field(ge=1)] | None = Field(None, description="that a curriculum chose; null: all")
     difficulty: float | None = Field(None, description="their mean, as the curriculum measures it; null: none does")
+    difficulty_of_train: float | None = Field(None, description="the mean of all of train by the same measure")
     chunk: Annotated[int, Field(ge=1)] | None = Field(None, description="encoded at once when it ended; null: all")
     processes: Annotated[int, Field(ge=1)] = Field(1, description="that shared it")
 

@@ -62,6 +62,7 @@ class Chosen(Source, Protocol):
     """The part of the training split that a curriculum chose for an epoch."""
 
     difficulty: float | None
+    difficulty_of_train: float | None
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ def train(
         epoch = _train_epoch(number, model, objective, prepared, (chosen or source, settings, around))
         if chosen:
             epoch = replace(epoch, utterances=chosen.utterances, difficulty=chosen.difficulty)
+            epoch = replace(epoch, difficulty_of_train=chosen.difficulty_of_train)
         dev_score, selection_score = around.device.ranks.numbers(*evaluate(number))
         around.device.ranks.check_equal(state.learnt(), f"in epoch {number}")
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)
@@ -278,7 +280,8 @@ def _what_was_chosen(epoch: Epoch, utterances: int) -> str:
     if epoch.utterances is None:
         return ""
     difficulty = "" if epoch.difficulty is None else f", mean difficulty {epoch.difficulty:.3f}"
-    return f"; trained on {epoch.utterances} of {utterances} utterances{difficulty}"
+    of_train = "" if epoch.difficulty_of_train is None else f", of all {epoch.difficulty_of_train:.3f}"
+    return f"; trained on {epoch.utterances} of {utterances} utterances{difficulty}{of_train}"
 
 
 class _State:

@@ -252,10 +252,12 @@ class Subset:
     Attributes:
         rows: their indices in train, each once, at least one; their order makes no difference.
         difficulty: their mean difficulty as the curriculum measures it, None where it measures none.
+        difficulty_of_train: the mean of all of train by the same measure, which moves as the model learns.
     """
 
     rows: IntArray
     difficulty: float | None = None
+    difficulty_of_train: float | None = None
 
 
 @dataclass(frozen=True)
@@ -318,7 +320,8 @@ class Epoch:
     """One finished epoch of training: mean losses, scores as fractions, time in seconds.
 
     `selection_score` is what chooses the epoch: the dev score, unless the recipe selects on test. `utterances` were
-    trained on, of the mean `difficulty`, where a curriculum chose them; both are None where it was all of train.
+    trained on, of the mean `difficulty`, where a curriculum chose them, and `difficulty_of_train` is the mean of all of
+    train; all three are None where it was all of train.
     `chunk` utterances were encoded at once at the end of the epoch; None where it was all that go together.
     `processes` shared the epoch.
     """
@@ -331,6 +334,7 @@ class Epoch:
     utterances_per_second: float
     utterances: int | None = None
     difficulty: float | None = None
+    difficulty_of_train: float | None = None
     chunk: int | None = None
     processes: int = 1
 

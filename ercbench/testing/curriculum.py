@@ -43,8 +43,8 @@ def rows_of(subset: object, train: Representation) -> list[int]:
     low, high = rows.min(), rows.max()
     need(low >= 0 and high < there, f"Of {there} utterances it chose row {low} and row {high}.")
     need(len(np.unique(rows)) == len(rows), "It chose an utterance twice.")
-    known = subset.difficulty is None or math.isfinite(subset.difficulty)
-    need(known, f"The difficulty is not finite. Got {subset.difficulty}.")
+    for mean in (subset.difficulty, subset.difficulty_of_train):
+        need(mean is None or math.isfinite(mean), f"The difficulty is not finite. Got {mean}.")
     return sorted(rows.tolist())
 
 

@@ -34,7 +34,7 @@ class Difficulty:
         hard = (epoch - 1) / epochs
         kept = np.random.default_rng(seed).random(len(order)) < np.linspace(1 - hard, hard, len(order))
         rows = np.sort(order[kept]) if kept.any() else order[:1]
-        return Subset(rows, float(hardness[rows].mean()))
+        return Subset(rows, float(hardness[rows].mean()), float(hardness.mean()))
 
 
 def difficulties(train: Representation, classes: int) -> FloatArray:

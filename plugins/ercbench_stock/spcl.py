@@ -23,8 +23,8 @@ class SpclLoss(nn.Module):
 
     **Differs from the paper**: pools live on from epoch to epoch. A prototype from a pool with too few vectors to draw
     is the mean of those there are, and a class that was not met yet has none; in the released code each epoch begins
-    with empty pools, and the class means over train stand in. Like that code, an utterance whose loss is small does
-    not count.
+    with pools of one vector, the mean of the class over train, which also stands in for a short one. Like that code, an
+    utterance whose loss is small does not count.
     """
 
     def __init__(self, settings: SpclSettings, labels: LabelSet, dimension: int) -> None:

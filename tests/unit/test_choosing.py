@@ -141,6 +141,7 @@ class Part:
 
     def __init__(self, rows: Sequence[int], difficulty: float | None = None) -> None:
         self.rows, self.utterances, self.difficulty = torch.tensor(rows), len(rows), difficulty
+        self.difficulty_of_train = None if difficulty is None else 2 * difficulty
 
     def batches(self, seed: int) -> Iterable[Batch]:
         """One epoch."""
@@ -211,7 +212,7 @@ def test_an_epoch_tells_what_it_was_trained_on(tmp_path: Path) -> None:
         (5, 0.3),
         (12, 0.4),
     ]
-    assert counting.said[1].endswith("; trained on 8 of 12 utterances, mean difficulty 0.200")
+    assert counting.said[1].endswith("; trained on 8 of 12 utterances, mean difficulty 0.200, of all 0.400")
     trained, _, counting = Go(tmp_path / "b")(whole=True)
     assert {(epoch.utterances, epoch.difficulty) for epoch in trained.epochs} == {(None, None)}
     assert "trained on" not in counting.said[1]
@@ -284,6 +285,8 @@ def test_a_run_with_a_curriculum_shows_it_in_its_record(spcl: Prepared, tmp_path
     there, epochs = record.dataset.utterances["train"], record.training.epochs
     assert all(0 < (epoch.utterances or 0) < there for epoch in epochs)
     assert all(0 < (epoch.difficulty or 0) < 1 for epoch in epochs)
+    harder = [(epoch.difficulty or 0) / (epoch.difficulty_of_train or 1) for epoch in epochs]
+    assert harder[0] < harder[-1]  # each epoch has a scale of its own
     assert watching.by_what["choosing utterances"] == 3 * there
     assert [watching.by_what[f"epoch {e.epoch}/3"] for e in epochs] == [
         TRAINING_COST * (e.utterances or 0) for e in epochs

@@ -161,10 +161,10 @@ def test_the_order_of_a_real_run(run: Callable[..., list[RunRecord]], tmp_path: 
 def test_what_a_curriculum_chose_is_told(tmp_path: Path) -> None:
     """How many utterances an epoch was trained on and how hard they were; neither without a curriculum."""
     told = observing.Observed(Silent(), [tracker(Listener)], observed.info(tmp_path))
-    told.epoch_finished(dataclasses.replace(observed.epoch(1), utterances=40, difficulty=0.25))
+    told.epoch_finished(dataclasses.replace(observed.epoch(1), utterances=40, difficulty=0.25, difficulty_of_train=0.5))
     told.epoch_finished(observed.epoch(2))
-    heard = [(event[1].utterances, event[1].difficulty) for event in TOLD]
-    assert heard == [(40, 0.25), (None, None)]
+    heard = [(event[1].utterances, event[1].difficulty, event[1].difficulty_of_train) for event in TOLD]
+    assert heard == [(40, 0.25, 0.5), (None, None, None)]
 
 
 def test_a_resumed_run_tells_the_earlier_epochs_first(run: Callable[..., list[RunRecord]]) -> None:

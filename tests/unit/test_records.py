@@ -177,7 +177,7 @@ def test_an_unknown_schema_version_is_refused(tmp_path: Path, version: object) -
     """A record of a newer ercbench is not guessed at; the message says which versions are meant."""
     path = written(tmp_path, {**record_data(), "schema_version": version, "a_field_of_the_future": 1})
     with pytest.raises(
-        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3, 4, 5. Update"
+        RecordError, match=f"unknown schema version. Got {version!r}, this ercbench reads 1, 2, 3, 4, 5, 6. Update"
     ):
         records.read_record(path)
 
@@ -467,13 +467,23 @@ def test_how_many_were_encoded_at_once_is_checked(tmp_path: Path, value: object,
         assert records.read_record(path).training.epochs[0].chunk == told
 
 
-@pytest.mark.parametrize(("field", "value"), [("utterances", 0), ("utterances", "many"), ("difficulty", "hard")])
+def test_a_record_of_version_5_is_brought_up_to_date(tmp_path: Path) -> None:
+    """How hard all of train was is not known."""
+    record = records.read_record(written(tmp_path, {**record_data(), "schema_version": 5}))
+    assert record.schema_version == records.SCHEMA_VERSION
+    assert record.training.epochs[0].difficulty_of_train is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("utterances", 0), ("utterances", "many"), ("difficulty", "hard"), ("difficulty_of_train", "hard")],
+)
 def test_what_a_curriculum_chose_is_checked(tmp_path: Path, field: str, value: object) -> None:
-    """Both fields come back as they were written; one that is not acceptable is named."""
+    """Its fields come back as they were written; one that is not acceptable is named."""
     data = record_data()
-    data["training"]["epochs"][0] |= {"utterances": 40, "difficulty": 1 / 3}
+    data["training"]["epochs"][0] |= {"utterances": 40, "difficulty": 1 / 3, "difficulty_of_train": 0.5}
     [epoch] = records.read_record(written(tmp_path, data)).training.epochs
-    assert (epoch.utterances, epoch.difficulty) == (40, 1 / 3)
+    assert (epoch.utterances, epoch.difficulty, epoch.difficulty_of_train) == (40, 1 / 3, 0.5)
     data["training"]["epochs"][0][field] = value
     with pytest.raises(RecordError, match=rf"training\.epochs\.0\.{field} is not acceptable"):
         records.read_record(written(tmp_path, data))

@@ -76,6 +76,8 @@ def test_it_goes_from_easy_to_hard_with_half_of_train_in_every_epoch() -> None:
     assert means[0] < means[-1] * 0.8  # type: ignore[operator]
     assert all(abs(len(subset.rows) - 300) < 60 for subset in chosen)
     assert means == pytest.approx([np.mean(difficulties(train, 3)[subset.rows]) for subset in chosen])
+    of_train = [subset.difficulty_of_train for subset in chosen]
+    assert of_train == pytest.approx([np.mean(difficulties(train, 3))] * 4)
 
 
 def test_the_easiest_is_there_where_chance_keeps_none() -> None:

@@ -67,8 +67,8 @@ def test_json_lines_hold_every_event(tmp_path: Path) -> None:
     assert (stage, done) == ({"stage": "training"}, {"stage": "training", "seconds": 6.0})
     assert first == {
         "epoch": 1, "losses": {"total": 1.0, "pull": 0.5}, "dev_weighted_f1": 0.1, "seconds": 2.0,
-        "utterances_per_second": 40.0, "resumed": True, "utterances": None, "difficulty": None, "chunk": None,
-        "processes": 1,
+        "utterances_per_second": 40.0, "resumed": True, "utterances": None, "difficulty": None,
+        "difficulty_of_train": None, "chunk": None, "processes": 1,
     }  # fmt: skip
     assert (second["epoch"], second["resumed"]) == (2, False)
     assert FINAL.items() <= finished["figures"].items()
@@ -78,8 +78,9 @@ def test_what_a_curriculum_chose_is_among_the_figures() -> None:
     """Utterances and their difficulty where there are any; without a curriculum there is nothing to draw."""
     plain = EpochInfo(1, {"total": 0.5}, 0.25, 2.0, 40.0, False)
     assert not {"train/utterances", "train/difficulty"} & of_epoch(plain).keys()
-    chosen = of_epoch(dataclasses.replace(plain, utterances=7, difficulty=0.125))
+    chosen = of_epoch(dataclasses.replace(plain, utterances=7, difficulty=0.125, difficulty_of_train=0.25))
     assert (chosen["train/utterances"], chosen["train/difficulty"]) == (7.0, 0.125)
+    assert chosen["train/difficulty_of_train"] == 0.25
 
 
 def test_json_lines_of_a_failure(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ def of_epoch(epoch: EpochInfo) -> dict[str, float]:
         "train/utterances_per_second": epoch.utterances_per_second,
         **({} if epoch.utterances is None else {"train/utterances": float(epoch.utterances)}),
         **({} if epoch.difficulty is None else {"train/difficulty": epoch.difficulty}),
+        **({} if epoch.difficulty_of_train is None else {"train/difficulty_of_train": epoch.difficulty_of_train}),
     }
 
 
