@@ -27,11 +27,13 @@ class Ablation:
         compared: the rows and pairs.
         dev: weighted F1 on dev by name of the row, averaged over seeds.
         failed: parts without a row because a run without them failed.
+        remarks: what was noticed when the parts of a row were tried, by its name.
     """
 
     compared: Compared
     dev: Mapping[str, float]
     failed: tuple[LeftOut, ...]
+    remarks: Mapping[str, tuple[str, ...]]
 
 
 def parts_of(catalog: Catalog, recipe: Recipe, track: TrackSpec, dataset: DatasetSpec) -> dict[str, Values]:
@@ -114,5 +116,5 @@ def ablations(ran: VariantRuns) -> list[Ablation]:
         task = Task.of(records[0][0][1])
         dev = {name: dev_of(one) for name, one in zip(names, records, strict=True)}
         failed = tuple(one for one in ran.failed if one.variant.dataset.name == task.dataset)
-        results.append(Ablation(Compared(task, rows, told), dev, failed))
+        results.append(Ablation(Compared(task, rows, told), dev, failed, ran.remarks(task.dataset)))
     return results

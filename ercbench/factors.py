@@ -52,6 +52,7 @@ class GridResult:
         interactions: share of the variance between cells that no single factor explains; None where it has no meaning.
         impossible: what was not run, and why.
         failed: what has no results because a run of it failed.
+        remarks: what was noticed when the parts of a combination were tried, by its name.
     """
 
     task: Task
@@ -62,6 +63,7 @@ class GridResult:
     interactions: float | None
     impossible: tuple[LeftOut, ...]
     failed: tuple[LeftOut, ...]
+    remarks: Mapping[str, tuple[str, ...]]
 
     @property
     def partial(self) -> bool:
@@ -204,7 +206,7 @@ def grid_results(
             rows = {cell: row_of(cells[cell].name, records[cell], counts[cell]) for cell in there}
             tables.append((rows, {cell: dev_of(records[cell]) for cell in there}))
     return [
-        _result(factors, (rows, dev), found, impossible, ran.failed)
+        _result(factors, (rows, dev), found, impossible, ran)
         for (rows, dev), found in zip(tables, corrected(effects), strict=True)
     ]
 
@@ -214,14 +216,17 @@ def _result(
     scored: tuple[Mapping[Combination, Row], Mapping[Combination, float]],
     effects: Sequence[Effect],
     impossible: Sequence[LeftOut],
-    failed: Sequence[LeftOut],
+    ran: VariantRuns,
 ) -> GridResult:
     """Everything of one data set."""
     rows, dev = scored
     task = Task.of(next(iter(rows.values())).records[0][1])
     rest = shares(factors, {cell: row.over_seeds.mean for cell, row in rows.items()}).get(REST)
-    missing = (tuple(one for one in of if one.variant.dataset.name == task.dataset) for of in (impossible, failed))
-    return GridResult(task, tuple(factors), rows, dev, tuple(effects), rest, *missing)
+    left_out, failed = (
+        tuple(one for one in of if one.variant.dataset.name == task.dataset) for of in (impossible, ran.failed)
+    )
+    remarks = ran.remarks(task.dataset)
+    return GridResult(task, tuple(factors), rows, dev, tuple(effects), rest, left_out, failed, remarks)
 
 
 class _Cell:

@@ -115,7 +115,7 @@ class Request:
 class Plan:
     """A checked request: what is to be run, what is done already or failed before, who is told of each run.
 
-    `processes` share each.
+    `prepared` is everything that was asked for, done or not. `processes` share each run.
     """
 
     groups: Sequence[tuple[Prepared, tuple[int, ...]]]
@@ -123,6 +123,7 @@ class Plan:
     failed: Sequence[Failure]
     track: str
     results: Path
+    prepared: Sequence[Prepared] = ()
     observers: Sequence[Observer] = ()
     processes: int = 1
 
@@ -205,9 +206,8 @@ def plan(catalog: Catalog, request: Request, preparations: Preparations | None =
     unique = list({str(error): error for error in errors}.values())
     if unique:
         raise unique[0] if len(unique) == 1 else Problems(unique)
-    return Plan(
-        [group for group in groups if group[1]], done, failed, track, request.results, observers, request.processes
-    )
+    left_to_run, everything = [group for group in groups if group[1]], [prepared for prepared, _ in groups]
+    return Plan(left_to_run, done, failed, track, request.results, everything, observers, request.processes)
 
 
 def _check_processes(config: Config, request: Request) -> None:

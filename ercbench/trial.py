@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ercbench import classifying, encoding
+from ercbench import choosing, classifying, encoding
 from ercbench.config import Part
 from ercbench.devices import Device
 from ercbench.errors import ErcbenchError, Problems
@@ -40,8 +40,8 @@ LABELS, OF_EACH = 3, 2
 def attempt(prepared: Prepared, device: Device) -> list[str]:
     """Prepared -> remarks: encode a few training utterances, compute the losses, fit and ask both classifiers.
 
-    A remark is about what works and decides nothing: a classifier that reads what no loss trains, an encoder that no
-    loss reaches.
+    A remark is about what works and says little: a classifier or curriculum that reads what no loss trains, an encoder
+    that no loss reaches.
 
     Raises:
         ErcbenchError: what a part has to say against the others; `Problems` for several.
@@ -73,7 +73,7 @@ def _attempts(cell: Cell, batch: EncodedBatch | None, train: Representation) -> 
 
 
 def _remarks(cell: Cell, batch: EncodedBatch | None, train: Representation) -> Iterator[str]:
-    """An encoder without a gradient from any loss, and classifiers that are not fitted and read what has none."""
+    """An encoder without a gradient from any loss, and what reads something that has none."""
     config = cell.prepared.config
     untrained = ["logits"] if batch is None else _untrained(cell, batch)
     if BACKBONE in untrained and config.training.epochs:
@@ -81,14 +81,30 @@ def _remarks(cell: Cell, batch: EncodedBatch | None, train: Representation) -> I
     asked = {config.classifier.spec.name: ("classifier.name", config.classifier)}
     if config.training.epochs:
         asked.setdefault(config.selection_classifier.spec.name, ("selection.classifier", config.selection_classifier))
+    others = {name: _with_noise(train, name) for name in untrained if getattr(train, name, None) is not None}
+    measured = {} if BACKBONE in untrained else others  # pre-trained vectors as they are may well be read
+    if config.curriculum:
+        for name, other in measured.items():
+            if _chosen(cell, train) != _chosen(cell, other):
+                yield f"curriculum.name: {config.curriculum.spec.name} measures by {name}, which no loss trains."
     for path, part in asked.values():
-        for name in untrained if not part.spec.needs_training else ():
-            if getattr(train, name, None) is None:  # as of the backbone, which no classifier reads
-                continue
-            noise = np.random.default_rng(0).normal(size=getattr(train, name).shape).astype(np.float32)
-            other = replace(train, **{name: noise})
+        for name, other in (measured if part.spec.needs_training else others).items():
             if not np.array_equal(_scores(cell, part, train), _scores(cell, part, other)):
-                yield f"{path}: {part.spec.name} decides by {name}, which no loss trains."
+                how = "is fitted on" if part.spec.needs_training else "decides by"
+                yield f"{path}: {part.spec.name} {how} {name}, which no loss trains."
+
+
+def _with_noise(train: Representation, name: str) -> Representation:
+    """The same with something else in one of its arrays."""
+    noise = np.random.default_rng(0).normal(size=getattr(train, name).shape).astype(np.float32)
+    return replace(train, **{name: noise})
+
+
+def _chosen(cell: Cell, train: Representation) -> tuple[list[int], float | None]:
+    """The rows of a curriculum's first epoch, and how hard they are."""
+    assert cell.curriculum
+    found = choosing.choose(cell.curriculum, 1, cell.prepared.config.training.epochs, train, 0)
+    return found.rows.tolist(), found.difficulty
 
 
 def _untrained(cell: Cell, batch: EncodedBatch) -> list[str]:

@@ -136,6 +136,11 @@ class VariantRuns:
     outcome: Outcome
     names: tuple[str, ...]
 
+    def remarks(self, dataset: str) -> dict[str, tuple[str, ...]]:
+        """What was noticed of the variants on a data set that have results, by their names."""
+        found = [one for one, _ in self.done if one.variant.dataset.name == dataset]
+        return {one.variant.name: one.remarks for one in found if one.remarks}
+
     def check(self) -> None:
         """Raise what went wrong.
 
@@ -214,7 +219,7 @@ def _planned(catalog: Catalog, request: Request, variant: Variant, preparations:
     """Check one variant."""
     found = plan(catalog, request, preparations)
     remarks: list[str] = []
-    for prepared, _ in found.groups:
+    for prepared in found.prepared:
         remarks += attempt(prepared, Device(request.device, prepared.config.training.precision))
     recipe = catalog.get(Recipe, request.recipes[0])
     names = variant.dataset.name, found.track, f"{recipe.name}@{recipe.version}"

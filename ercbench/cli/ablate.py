@@ -10,7 +10,7 @@ import click
 
 from ercbench.cli.options import KEEP_MODELS, run_options, split_names
 from ercbench.cli.signals import stoppable
-from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, left_out, left_out_as_json
+from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, left_out, left_out_as_json, noted
 
 if TYPE_CHECKING:
     from ercbench.ablating import Ablation
@@ -80,6 +80,7 @@ def _blocks(result: Ablation) -> Iterator[Block]:
     yield head_of(result.compared.task)
     yield Table(("", "Dev", "Test", "Difference", "95 % interval", *p_values), rows)
     yield from (pair.sentence for pair in result.compared.pairs)
+    yield from noted(result.remarks)
     yield from left_out([], result.failed)
     yield ""
 
@@ -92,5 +93,6 @@ def _plain(result: Ablation) -> dict[str, Any]:
         **asdict(result.compared.task),
         "rows": [{**row_as_json(row), "dev": result.dev[row.name]} for row in result.compared.rows],
         "differences": [pair_as_json(pair) for pair in result.compared.pairs],
+        "remarks": result.remarks,
         "failed": left_out_as_json(result.failed),
     }

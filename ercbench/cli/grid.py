@@ -10,7 +10,7 @@ import click
 
 from ercbench.cli.options import KEEP_MODELS, F, run_options, split_names
 from ercbench.cli.signals import stoppable
-from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, left_out, left_out_as_json
+from ercbench.cli.variant_runs import AS_JSON, MARKDOWN, begin, carry_out, finish, left_out, left_out_as_json, noted
 
 if TYPE_CHECKING:
     from ercbench.cli.tables import Block, Table
@@ -53,7 +53,7 @@ def grid(**options: Any) -> None:
 
     \b
     Examples:
-      ercbench grid --loss cross-entropy,supcon,cross-entropy+supcon --classifier linear-head,logistic-regression --dataset meld
+      ercbench grid --loss cross-entropy,cross-entropy+supcon --classifier linear-head,logistic-regression --set classifier.reads=hidden --dataset meld
       ercbench grid --encoder eacl,transformer --loss cross-entropy,focal --dataset meld,iemocap --seeds 3 --dry-run
       ercbench grid --recipe tfidf-lr --renderer utterance,turns --classifier logistic-regression,majority --sample --dataset meld
     """  # noqa: D301, E501
@@ -93,6 +93,7 @@ def _blocks(result: GridResult) -> Iterator[Block]:
 
     yield head_of(result.task)
     yield _cells(result)
+    yield from noted(result.remarks)
     for names in result.alike:
         yield f"The same predictions, whatever tells these apart: {'; '.join(names)}."
     for effect in result.effects:
@@ -167,6 +168,7 @@ def _plain(result: GridResult) -> dict[str, Any]:
             {"levels": dict(zip(names, cell, strict=True)), "dev": result.dev[cell], **row_as_json(row)}
             for cell, row in result.cells.items()
         ],
+        "remarks": result.remarks,
         "alike": [list(names) for names in result.alike],
         "effects": [
             {"factor": effect.factor, "share": effect.share, "levels": [_level(level) for level in effect.levels]}

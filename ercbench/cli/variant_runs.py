@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,11 @@ def carry_out(
     if options["dry_run"]:
         return None
     return run_variants(planned, reporter(_silent(options)))
+
+
+def noted(remarks: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What was noticed, a line each: a row that says little is not to be taken for one that says something."""
+    yield from (f"Note on {name}: {remark}" for name, found in remarks.items() for remark in found)
 
 
 def left_out(impossible: Sequence[LeftOut], failed: Sequence[LeftOut]) -> Iterator[str]:

@@ -156,6 +156,9 @@ def test_the_records_of_the_full_method_are_used(tiny: list[str], monkeypatch: p
     assert names == ["cross-entropy", "supcon"]
     again = ran("ablate", "supcon-ce", *tiny)
     assert "Everything is done." in again.stdout
+    note = "Note on without cross-entropy: classifier.name: linear-head decides by logits, which no loss trains."
+    assert all(note in " ".join(one.stdout.split()) for one in (first, again))
+    assert note in Path("ablation.md").read_text()
     assert names == ["cross-entropy", "supcon"]
     rows = [line.split("|")[1].strip() for line in Path("ablation.md").read_text().splitlines() if "|" in line]
     assert [row for row in rows if row.strip(":-")] == ["the full method", "- cross-entropy", "- supcon"]
