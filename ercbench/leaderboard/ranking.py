@@ -8,6 +8,7 @@ above it to the number of ranked rows minus how many are significantly below it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -81,9 +82,11 @@ def rank(table: Sequence[Group], evidence: Evidence) -> Ranking:
     return Ranking(rows, comparisons)
 
 
-def best_first(group: Group) -> tuple[float, str, str]:
-    """The order of rows: by mean, equals by name, then by configuration."""
-    return -fmean(seed.weighted_f1 for seed in group.seeds), group.name, group.shared.configuration
+def best_first(group: Group) -> tuple[float, str, tuple[int, ...], str, str]:
+    """The order of rows: by mean, equals by name of the recipe, a later version first, then by configuration."""
+    mean, of = fmean(seed.weighted_f1 for seed in group.seeds), group.shared
+    later = (*(-int(number) for number in re.findall(r"\d{1,9}", of.version)), 1)  # 2.1 before 2
+    return -mean, of.recipe, later, of.version, of.configuration
 
 
 def _standing(group: Group, evidence: Evidence) -> Placed:

@@ -126,9 +126,13 @@ def test_rows_are_ranked_by_their_mean_over_seeds(tmp_path: Path) -> None:
 
 
 def test_equal_scores_are_in_the_order_of_names(tmp_path: Path) -> None:
-    """A tie has a fixed order."""
-    results = compared(saved(tmp_path, *(one for name in ("b", "c", "a") for one in seeds(name, 0.5))))
-    assert [row[1] for row in table_with(built(results)["talk.md"], "Rank")[1:]] == ["a@1", "b@1", "c@1"]
+    """A tie has a fixed order; of a recipe's versions the latest is first, 10 after 9."""
+    rows = [("b", "1"), ("c", "1"), ("a", "9"), ("a", "10"), ("a", "9.1")]
+    results = compared(
+        saved(tmp_path, *(one for name, version in rows for one in seeds(name, 0.5, recipe={"version": version})))
+    )
+    names = ["a@10", "a@9.1", "a@9", "b@1", "c@1"]
+    assert [row[1] for row in table_with(built(results)["talk.md"], "Rank")[1:]] == names
 
 
 @given(values=st.lists(st.floats(0, 1), min_size=2, max_size=6), data=st.data())
