@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ercbench.cells import FAILURES
@@ -16,21 +16,26 @@ from ercbench.log_events import EVENTS
 from ercbench.run_log import LOGS, GridState, events_in, is_running
 from ercbench.unfinished import UnfinishedRun, results_folders, unfinished_runs
 
+SOON = timedelta(minutes=1)
+"""A process that goes on with another combination of a grid begins its log within this time."""
+
 
 @dataclass(eq=False)
 class Command:
-    """A command that runs cells or ran some, as its log tells it.
+    """A command that runs cells or ran some, as its log tells it; of a grid, one of its combinations.
 
     Attributes:
         log: the file.
         results: the results folder of its cells.
         running: whether its process lives.
+        went_on: whether its process went on with another combination.
         told: time of its last event, None before the first.
     """
 
     log: Path
     results: Path
     running: bool = False
+    went_on: bool = False
     state: GridState = field(default_factory=GridState)
     told: datetime | None = None
     _read: int = 0
@@ -59,6 +64,13 @@ class Command:
         until = datetime.now(UTC) if self.running else self.told
         return max(0.0, (until - self.started).total_seconds())
 
+    def precedes(self, other: Command) -> bool:
+        """Whether the same process went on with another one, in another results folder; both were looked at."""
+        if self.results == other.results or self.told is None or other.started is None:
+            return False
+        process, of_other = (tuple(one.state.about.get(key) for key in ("host", "pid")) for one in (self, other))
+        return process == of_other and timedelta() <= other.started - self.told < SOON
+
     def look(self, lives: bool) -> None:
         """Read what was added to the log; `lives` says whether its process was there just before."""
         try:
@@ -81,7 +93,8 @@ class Status:
 
     Attributes:
         running: commands whose process lives, the first to have begun first.
-        ended: those that were killed since a command last ended by itself, and that one; the newest first.
+        ended: those that were killed since a command last ended by itself, that one, and the combinations of a grid
+            that the same process had done before what is running or ended; the newest first.
         unfinished: runs that go on where they were left, and that no process is at.
         failed: cells that wait for ``--retry-failed``.
     """
@@ -107,11 +120,19 @@ class Watch:
         commands = [self._commands.setdefault(log, Command(log, folder)) for log, folder in logs]
         running: list[Command] = []
         ended: list[Command] = []
+        history = False
         for one in reversed(commands):
             lives = is_running(one.log)
-            if lives or not ended or ended[-1].killed:
-                one.look(lives)
-                (running if one.running else ended).append(one)
+            if history and not lives:
+                continue
+            one.look(lives)
+            one.went_on = any(one.precedes(later) for later in (*running, *ended))
+            if one.running:
+                running.append(one)
+            elif one.went_on or not ended or ended[-1].killed:
+                ended.append(one)
+            else:
+                history = True
         failed = _failures(folders)
         left = _left(folders, {failure.identity for _, failure in failed})
         running.sort(key=lambda one: one.log.name)

@@ -35,7 +35,8 @@ def status(results: Path, watch: bool, as_json: bool) -> None:
     dev score, how far it is, and the time left.
 
     The logs in RESULTS are read, and those of samples and of the variants of `grid` and `ablate` in it. Where nothing
-    runs, it shows how the last command ended, what is unfinished and what failed. Of a command on another machine it is
+    runs, it shows how the last command ended, what is unfinished and what failed; of a grid every combination that the
+    command has come to. Of a command on another machine it is
     known whether it lives if the disk that both use knows locks.
 
     \b
@@ -86,7 +87,7 @@ def _parts(found: Status, results: Path, rows: int | None) -> Iterator[Renderabl
     for command in found.running:
         yield _line(f"Running for {_duration(command.seconds)} {_where(command)}.", "bold")
         yield _cells(command, rows)
-    for command in found.ended if not found.running else [one for one in found.ended if one.killed]:
+    for command in found.ended if not found.running else [one for one in found.ended if one.killed or one.went_on]:
         yield from _ended(command, rows)
     if not found.running:
         yield _line(f"Nothing is running in {results}.", "bold")
@@ -188,6 +189,7 @@ def _command(command: Command) -> dict[str, Any]:
         "seconds": command.seconds,
         "ended": command.ended,
         "killed": command.killed,
+        "went_on": command.went_on,
         "cells": [{**asdict(cell.cell), **_without_cell(asdict(cell))} for cell in state.cells.values()],
     }
 

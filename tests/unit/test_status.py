@@ -118,6 +118,34 @@ def test_the_last_to_end_is_shown_whenever_it_began(tmp_path: Path) -> None:
     assert [one.log for one in found.ended] == [first.path]
 
 
+def test_every_combination_of_a_grid_is_shown(tmp_path: Path) -> None:
+    """While the last one runs and when it has ended; not those of an earlier command, or of another process."""
+
+    def combination(name: str, pid: int) -> RunLog:
+        log = RunLog(tmp_path / "grid" / "method" / name)
+        with log:
+            log.start([(cell, "queued", 3) for cell in CELLS], "serial", pid)
+        return log
+
+    combination("earlier-0", 7)
+    with RunLog(tmp_path) as between:
+        between.start([], "serial", 9)
+    logs = [combination(name, 7) for name in ("a-1", "b-2")]
+    with RunLog(tmp_path / "grid" / "method" / "c-3") as last:
+        last.start([(cell, "queued", 3) for cell in CELLS], "serial", 7)
+        found = Watch(tmp_path).look()
+        assert [one.log for one in found.running] == [last.path]
+        assert [one.log for one in found.ended] == [logs[1].path, logs[0].path]
+        assert all(one.went_on for one in found.ended)
+        told = printed(tmp_path)
+        assert told.count("Running for") == 1
+        assert told.count("Finished 20") == 2
+    found = Watch(tmp_path).look()
+    assert [one.log for one in found.ended] == [last.path, logs[1].path, logs[0].path]
+    assert [one.went_on for one in found.ended] == [False, True, True]
+    assert printed(tmp_path).count("Finished 20") == 3
+
+
 def test_a_command_that_finished_is_shown_as_that(tmp_path: Path) -> None:
     """With the table as it was at the end."""
     with RunLog(tmp_path) as log:
