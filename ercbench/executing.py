@@ -88,8 +88,9 @@ def _share(plan: Plan, request: Request, reporter: Reporter, outcome: Outcome, l
             # Whatever a plugin's code raises, it is written down before all processes end.
             except Exception as error:
                 time.sleep(ENDING)  # where another process is gone, this one is ended now, and it is no failure
-                fail(plan, prepared, seed, error, told)
-                cell_ended(prepared.identity(seed), again=number < len(left) or not last)
+                failure = fail(plan, prepared, seed, error, told)
+                kept = read_failure(failure.cell.failure(plan.results)) == failure  # else those after this tell nobody
+                cell_ended(prepared.identity(seed), again=kept and (number < len(left) or not last))
                 raise
             if events:
                 outcome.records.append(record)

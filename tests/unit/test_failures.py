@@ -14,7 +14,7 @@ import unlucky
 from click.testing import CliRunner, Result
 
 import ercbench
-from ercbench import cell_runs, executing, runner
+from ercbench import cell_runs, executing, launching, runner
 from ercbench.catalog import load_with_files
 from ercbench.cell_runs import Outcome
 from ercbench.cells import CellName, cell_of
@@ -395,3 +395,31 @@ def test_a_plugin_error_is_told_as_one(run: Callable[..., Result]) -> None:
     assert kept is not None
     assert kept.traceback is None
     assert kept.error == "PluginError"
+
+
+@pytest.mark.parametrize(
+    ("error", "last", "again"),
+    [
+        (ValueError("odd"), True, True),
+        (Busy("Another is at it."), True, False),
+        (Busy("Another is at it."), False, False),
+    ],
+)
+def test_of_several_processes_what_is_not_kept_ends_the_command(
+    plugin: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, last: bool, again: bool
+) -> None:
+    """Were they started again for the cells that are left, nobody would be told of it at the end."""
+
+    def failing(*_: object) -> None:
+        raise error
+
+    folder = Path("processes")
+    folder.mkdir()
+    monkeypatch.setenv(launching.FOLDER, str(folder))
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(executing, "ENDING", 0)
+    monkeypatch.setattr(executing, "run_cell", failing)
+    request = Request(["lucky"], ["meld-sample"], "mini", [0, 1], {}, limit=4, results=Path("r"), device="cpu")
+    with pytest.raises(type(error)):
+        executing.execute(plan(load_with_files([plugin]), request), request, Silent(), last)
+    assert (folder / launching.MORE).exists() == again
