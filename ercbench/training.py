@@ -136,8 +136,12 @@ def train(
         pace.expect(number, chosen.utterances if chosen else None)
         epoch = _train_epoch(number, model, objective, prepared, (chosen or source, settings, around))
         if chosen:
-            epoch = replace(epoch, utterances=chosen.utterances, difficulty=chosen.difficulty)
-            epoch = replace(epoch, difficulty_of_train=chosen.difficulty_of_train)
+            epoch = replace(
+                epoch,
+                utterances=chosen.utterances,
+                difficulty=chosen.difficulty,
+                difficulty_of_train=chosen.difficulty_of_train,
+            )
         dev_score, selection_score = around.device.ranks.numbers(*evaluate(number))
         around.device.ranks.check_equal(state.learnt(), f"in epoch {number}")
         epoch = replace(epoch, dev_weighted_f1=dev_score, selection_score=selection_score)

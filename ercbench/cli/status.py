@@ -36,8 +36,8 @@ def status(results: Path, watch: bool, as_json: bool) -> None:
 
     The logs in RESULTS are read, and those of samples and of the variants of `grid` and `ablate` in it. Where nothing
     runs, it shows how the last command ended, what is unfinished and what failed; of a grid every combination that the
-    command has come to. Of a command on another machine it is
-    known whether it lives if the disk that both use knows locks.
+    command has come to. Of a command on another machine it is known whether it lives if the disk that both use knows
+    locks.
 
     \b
     Examples:

@@ -197,9 +197,10 @@ RECIPES = (
         differs="EACL's wording of the prompt. The epoch is chosen by the linear head on dev instead of the nearest "
         "class mean, and training does not end early. No further queries about earlier turns in 20 % of the contexts: "
         "they show the turns after the one they ask about. Pools live on from epoch to epoch, and class means do not "
-        "stand in for short ones. No steps of cross-entropy alone come first, and the last batch of an epoch counts "
-        "though it be short. Temperature and pools are the same for all data sets. "
-        "Learning rates are constant within an epoch instead of falling along a cosine. On "
+        "stand in for short ones. The last batch of an epoch counts though it be short. "
+        "Temperature and pools are the same for all data sets. "
+        "Learning rates are constant within an epoch instead of falling along a cosine, "
+        "and the first epoch has no warm-up. On "
         "the track mini, epochs, batch and learning rates are those of ce-context; of three epochs the last is two "
         "thirds of the way from easy to hard.",
     ),

@@ -227,5 +227,7 @@ def test_a_combination_that_fails_does_not_keep_the_others_from_running(
     ended = run(ercbench_command, tmp_path, *arguments, code=6, verb="grid")
     assert "1 run failed; the others are done." in ended.stderr
     assert "- loss=unlucky on meld-sample: seed 0: " in ended.stdout
-    [record] = [read_records(folder) for folder in (tmp_path / "r" / "grid" / "lucky").glob("cross-entropy-*")]
-    assert record
+    [folder] = (tmp_path / "r" / "grid" / "lucky").glob("cross-entropy-*")
+    [record] = found(folder)
+    assert (record.overrides["losses.cross-entropy.weight"], record.environment.processes) == (1.0, 2)
+    assert found(tmp_path / "r" / "grid" / "lucky") == []

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ from ercbench.errors import PluginError
 from ercbench.inference import Predictor
 from ercbench.preparing import Prepared, prepare
 from ercbench.progress import Silent
+from ercbench.records import read_record
 from ercbench.types import LabelSet, Prompt, Representation
 
+BOARDS = Path(__file__).parents[2] / "leaderboards"
 LABELS = LabelSet.of({"glad": "glad", "grim": "grim"})
 CPU = Device("cpu", "fp32")
 TRAIN = [["Tea?"], ["Tea?", "No tea, no!"], ["Tea?", "No tea, no!", "Fine. Fine"]]
@@ -168,20 +170,18 @@ def test_a_run_is_fitted_chosen_on_dev_kept_and_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(
-    ("dataset", "chosen", "floor"),
-    [("iemocap", ("none", 1.0), 49.48), ("meld", ("balanced", 3.0), 55.81), ("emorynlp", ("none", 3.0), 30.45)],
-)
-def test_the_floor_of_utterances(
-    real_data: Path, tmp_path: Path, dataset: str, chosen: tuple[str, float], floor: float
-) -> None:
+@pytest.mark.parametrize(("dataset", "floor"), [("iemocap", 49.48), ("meld", 55.81), ("emorynlp", 30.45)])
+def test_the_floor_of_utterances(real_data: Path, tmp_path: Path, dataset: str, floor: float) -> None:
     """Weighted F1 on test is within 1.0 of what was measured with scikit-learn on the same files.
 
-    Fitted is what the records in the repository have chosen on dev, for the sake of time.
+    For the sake of time only what the record in the repository has chosen on dev is fitted; it scores the same.
     """
-    class_weight, c = chosen
+    committed = read_record(BOARDS / f"records/{dataset}/mini/tfidf-lr@1/seed-0.json")
+    tried = product(*(committed.config[f"classifier.{name}"] for name in ("class_weight", "c")))
+    class_weight, c = list(tried)[committed.training.chosen_candidate - 1]
     values = {"classifier.class_weight": [class_weight], "classifier.c": [c]}
     record = runner.run(prepared("tfidf-lr", dataset, real_data, values), 0, CPU, tmp_path, Silent())
+    assert record.scores.test.weighted_f1 == pytest.approx(committed.scores.test.weighted_f1, abs=1e-3)
     assert 100 * record.scores.test.weighted_f1 == pytest.approx(floor, abs=1.0)
 
 
