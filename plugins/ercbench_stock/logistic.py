@@ -46,7 +46,9 @@ class LinearScores:
 class LogisticRegression:
     """Multinomial logistic regression with an L2 penalty.
 
-    A state per set of features, weighting of the classes and C, in this order: the last changes first.
+    A state per set of features, weighting of the classes and C, in this order: the last changes first. The solver
+    computes in float64 and goes on until its answer hangs on the data alone: scikit-learn's default tolerance of 1e-4
+    leaves predictions that change with the number of threads. It has one thread, which is faster for so few classes.
 
     **Reference**: scikit-learn, ``LogisticRegression`` with the solver lbfgs.
 
@@ -72,7 +74,9 @@ class LogisticRegression:
         """Every state on one set of features (N, F)."""
         from sklearn.linear_model import LogisticRegression as Model
         from sklearn.preprocessing import StandardScaler
+        from threadpoolctl import threadpool_limits
 
+        found = found.astype(np.float64)
         scaler = StandardScaler(with_mean=isinstance(found, np.ndarray)) if self.settings.standardise else None
         scaled = found if scaler is None else scaler.fit_transform(found)
         present = np.unique(labels)
@@ -81,8 +85,10 @@ class LogisticRegression:
                 weights, intercepts = np.zeros((1, found.shape[1])), np.zeros(1)
                 if len(present) > 1:
                     balanced = "balanced" if class_weight == "balanced" else None
-                    model = Model(C=c, class_weight=balanced, max_iter=self.settings.most_iterations)
-                    model.fit(scaled, labels)
+                    iterations, tolerance = self.settings.most_iterations, self.settings.tolerance
+                    model = Model(C=c, class_weight=balanced, max_iter=iterations, tol=tolerance)
+                    with threadpool_limits(1):
+                        model.fit(scaled, labels)
                     weights, intercepts = _symmetric(model.coef_, model.intercept_)
                 if scaler is not None:
                     weights, intercepts = _unscaled(weights, intercepts, scaler)

@@ -124,6 +124,7 @@ class LogisticRegressionSettings(Settings):
     class_weight: Annotated[tuple[Literal["none", "balanced"], ...], Field(min_length=1)] = Field(
         ("none", "balanced"), description="weightings of the classes to try"
     )
+    tolerance: Positive = Field(1e-6, description="the solver has converged where no slope of the loss is above it")
     most_iterations: Count = Field(2000, description="of the solver, which ends earlier where it has converged")
 
 

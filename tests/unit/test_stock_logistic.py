@@ -48,10 +48,11 @@ def test_states_are_the_librarys_in_order(reads: str, standardise: bool) -> None
     settings = {"reads": reads, "standardise": standardise, "c": (0.1, 5.0), "class_weight": ("balanced", "none")}
     states = classifying.fit(classifier(**settings), representation(train, GOLD), None, 0)
     factor = 2 if reads == "hidden" else 1
+    train, test = train.astype(np.float64), test.astype(np.float64)
     scaler = StandardScaler().fit(train * factor)
     order = [(weight, c) for weight in ("balanced", None) for c in (0.1, 5.0)]
     for state, (class_weight, c) in zip(states, order, strict=True):
-        model = Theirs(C=c, class_weight=class_weight, max_iter=2000)
+        model = Theirs(C=c, class_weight=class_weight, max_iter=2000, tol=1e-6)
         x, y = (scaler.transform(part * factor) if standardise else part * factor for part in (train, test))
         model.fit(x, GOLD)
         scores = classifying.predict(state, representation(test), 3).scores
@@ -67,8 +68,9 @@ def test_every_set_of_sparse_features_is_tried(standardise: bool) -> None:
     states = classifier(c=(1.0,), class_weight=("none",), standardise=standardise).fit(train, None, 0)
     assert [state.reads for state in states] == ["near", "far"]
     for state, features in zip(states, (near, far), strict=True):
-        scaled = StandardScaler(with_mean=False).fit_transform(features) if standardise else features
-        model = Theirs(max_iter=2000).fit(scaled, GOLD)
+        found = features.astype(np.float64)
+        scaled = StandardScaler(with_mean=False).fit_transform(found) if standardise else found
+        model = Theirs(max_iter=2000, tol=1e-6).fit(scaled, GOLD)
         assert state.score(train) == pytest.approx(model.decision_function(scaled), abs=1e-3)
 
 
@@ -77,11 +79,31 @@ def test_labels_that_train_does_not_have() -> None:
     gold = [0, 2] * 10
     [state] = classifier(c=(1.0,), class_weight=("none",)).fit(representation(table(gold), gold), None, 0)
     scores = state.score(representation(table(gold)))
-    model = Theirs(max_iter=2000).fit(table(gold), gold)
+    model = Theirs(max_iter=2000, tol=1e-6).fit(table(gold).astype(np.float64), gold)
     assert scores[:, 2] - scores[:, 0] == pytest.approx(model.decision_function(table(gold)), abs=1e-3)
     assert (scores[:, 1] == ABSENT).all()
     [alone] = classifier(c=(1.0,), class_weight=("none",)).fit(representation(table([1] * 4), [1] * 4), None, 0)
     assert alone.score(representation(table(gold))).argmax(1).tolist() == [1] * len(gold)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("standardise", [False, True])
+def test_it_hangs_on_the_data_alone(standardise: bool, sparse: bool) -> None:
+    """Where sums come out in another order, as with other threads or processors, weights are the same to 1e-3.
+
+    Features are many, alike and hardly regularised, as those of an encoder: the solver could end in many places.
+    """
+    draw = np.random.default_rng(3)
+    gold = draw.integers(3, size=300)
+    common = draw.normal(size=(300, 8)) + gold[:, None] * 0.2
+    vectors = (common @ draw.normal(size=(8, 60)) + 0.3 * draw.normal(size=(300, 60))).astype(np.float32)
+    weights = []
+    for order in (np.arange(300), draw.permutation(300)):
+        more = {"sparse": {"words": csr_array(vectors[order])}} if sparse else {}
+        train = representation(vectors[order], gold[order].tolist(), **more)
+        [state] = classifier(c=(10.0,), class_weight=("none",), standardise=standardise).fit(train, None, 0)
+        weights.append(state.weights)
+    assert np.abs(weights[0] - weights[1]).max() < 1e-3 * np.abs(weights[0]).max()
 
 
 def test_a_state_is_restored_from_its_tensors() -> None:

@@ -174,14 +174,15 @@ def test_a_run_is_fitted_chosen_on_dev_kept_and_used(tmp_path: Path) -> None:
 def test_the_floor_of_utterances(real_data: Path, tmp_path: Path, dataset: str, floor: float) -> None:
     """Weighted F1 on test is within 1.0 of what was measured with scikit-learn on the same files.
 
-    For the sake of time only what the record in the repository has chosen on dev is fitted; it scores the same.
+    For the sake of time only what the record in the repository has chosen on dev is fitted; it scores the same but
+    for a decision or two that hang on the last bit of a sum.
     """
-    committed = read_record(BOARDS / f"records/{dataset}/mini/tfidf-lr@1/seed-0.json")
+    committed = read_record(BOARDS / f"records/{dataset}/mini/tfidf-lr@2/seed-0.json")
     tried = product(*(committed.config[f"classifier.{name}"] for name in ("class_weight", "c")))
     class_weight, c = list(tried)[committed.training.chosen_candidate - 1]
     values = {"classifier.class_weight": [class_weight], "classifier.c": [c]}
     record = runner.run(prepared("tfidf-lr", dataset, real_data, values), 0, CPU, tmp_path, Silent())
-    assert record.scores.test.weighted_f1 == pytest.approx(committed.scores.test.weighted_f1, abs=1e-3)
+    assert record.scores.test.weighted_f1 == pytest.approx(committed.scores.test.weighted_f1, abs=2e-3)
     assert 100 * record.scores.test.weighted_f1 == pytest.approx(floor, abs=1.0)
 
 
