@@ -35,7 +35,10 @@ TUTORIALS = sorted([*(ROOT / "docs" / "tutorial").glob("*.md"), *(ROOT / "docs" 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
-TEST_COMMAND = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt ".[mini,test]" && .venv/bin/pytest'
+TEST_COMMAND = (
+    'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt ".[mini,test]" && '
+    ".venv/bin/pytest -n auto --dist worksteal"
+)
 
 
 def ercbench_commands() -> Iterator[tuple[str, list[str]]]:
@@ -267,7 +270,7 @@ def test_continuous_integration_runs_the_readmes_test_command(
     assert environment.startswith("/")
     assert not Path(environment).exists()
     data = f"[data: {checkout.parent / 'shared' / 'data'}]"
-    assert calls[1:3] == [f"pip install -c constraints.txt .[mini,test] {data}", f"pytest  {data}"]
+    assert calls[1:3] == [f"pip install -c constraints.txt .[mini,test] {data}", f"pytest -n auto --dist worksteal {data}"]
     rest = [f"ruff check {data}", f"ercbench leaderboard build --check {data}", f"ercbench verify leaderboards {data}"]
     assert [call for call in calls[3:] if not call.startswith("pip")] == ([] if code else rest)
 

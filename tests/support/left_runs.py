@@ -13,7 +13,7 @@ from ercbench.run_log import RunLog
 from ercbench.types import Epoch
 from ercbench.unfinished import RunDescription, write_description
 
-HERE = "tfidf-lr@1"
+HERE = "tfidf-lr@2"
 """A recipe that is installed."""
 CELLS = [CellName("method@2", "talk", "mini", "past", seed) for seed in range(3)]
 EPOCH = {"epoch": 2, "losses": {"total": 1.0}, "dev_weighted_f1": 0.4321, "seconds": 1.0, "utterances_per_second": 9.0}

@@ -161,7 +161,7 @@ def test_the_tables_are_printed_and_written(here: Path) -> None:
         assert "Of the variance between combinations: renderer" in text.replace("\n", " ")
     assert page.startswith("# Grid on tfidf-lr\n\n## meld-sample, mini, context past")
     assert "4 to run, 0 done." in found.stdout
-    assert "Run 4 of 4, renderer=turns, classifier=stratified: tfidf-lr@1 on meld-sample" in found.stderr
+    assert "Run 4 of 4, renderer=turns, classifier=stratified: tfidf-lr@2 on meld-sample" in found.stderr
 
 
 def test_a_combination_that_fails_is_left_out_of_the_tables(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_a_combination_that_fails_is_left_out_of_the_tables(here: Path, monkeypa
     assert f"- {name} on meld-sample: seed 1: ValueError: no such luck" in (here / "grid.md").read_text()
     again = ran(*arguments, "--json")
     assert isinstance(again.exception, RunsFailed)
-    assert f"- {name}, tfidf-lr@1 on meld-sample, track mini, context past, seed 1: " in str(again.exception)
+    assert f"- {name}, tfidf-lr@2 on meld-sample, track mini, context past, seed 1: " in str(again.exception)
     [found] = json.loads(again.stdout)["grids"]
     assert [cell["levels"]["classifier"] for cell in found["cells"]] == [
         "logistic-regression", "stratified", "logistic-regression",

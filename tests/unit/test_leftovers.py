@@ -47,7 +47,7 @@ def test_a_run_that_can_go_on_is_kept(tmp_path: Path) -> None:
     found = gc(tmp_path)
     assert files(tmp_path) == before
     assert f"Kept {folder}" in found.stdout
-    assert "tfidf-lr@1 on talk, track mini, context past, seed 0: goes on after epoch 2" in found.stdout
+    assert "tfidf-lr@2 on talk, track mini, context past, seed 0: goes on after epoch 2" in found.stdout
     assert found.stdout.endswith("There is nothing to remove.\n")
 
 
