@@ -270,7 +270,10 @@ def test_continuous_integration_runs_the_readmes_test_command(
     assert environment.startswith("/")
     assert not Path(environment).exists()
     data = f"[data: {checkout.parent / 'shared' / 'data'}]"
-    assert calls[1:3] == [f"pip install -c constraints.txt .[mini,test] {data}", f"pytest -n auto --dist worksteal {data}"]
+    assert calls[1:3] == [
+        f"pip install -c constraints.txt .[mini,test] {data}",
+        f"pytest -n auto --dist worksteal {data}",
+    ]
     rest = [f"ruff check {data}", f"ercbench leaderboard build --check {data}", f"ercbench verify leaderboards {data}"]
     assert [call for call in calls[3:] if not call.startswith("pip")] == ([] if code else rest)
 
