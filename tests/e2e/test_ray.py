@@ -177,7 +177,7 @@ def test_the_command_is_killed_and_started_again(
 def test_ctrl_c_ends_all_and_keeps_what_is_finished(held: Held, whole: dict[int, str], tmp_path: Path) -> None:
     """On Ray of its own: exit code 130, no process left, what is finished is there, and a run without Ray goes on."""
     with held.start("r", *SEEDS, "--executor", "ray") as process:
-        until(process, "seed 0: running on .*, epoch 2/3")
+        until(process, "seed 0: running on .*, epoch 2/3", "seed 1: done")
         os.killpg(process.pid, signal.SIGINT)
         said, _ = process.communicate(timeout=200)
     assert process.returncode == 130, said
