@@ -47,8 +47,9 @@ class LogisticRegression:
     """Multinomial logistic regression with an L2 penalty.
 
     A state per set of features, weighting of the classes and C, in this order: the last changes first. The solver
-    computes in float64 and goes on until its answer hangs on the data alone: scikit-learn's default tolerance of 1e-4
-    leaves predictions that change with the number of threads. It has one thread, which is faster for so few classes.
+    computes in float64 and goes on until hardly a decision hangs on anything but the data: scikit-learn's default
+    tolerance of 1e-4 leaves predictions that change with the number of threads. It has one, which is faster for so few
+    classes.
 
     **Reference**: scikit-learn, ``LogisticRegression`` with the solver lbfgs.
 
@@ -62,8 +63,11 @@ class LogisticRegression:
         """Fit every state; nothing in it is drawn at random."""
         if train is None or train.labels is None:
             raise PluginError("logistic-regression needs the training split with its labels. Got none.")
+        from threadpoolctl import threadpool_limits
+
         names = list(train.sparse) if train.sparse else [self.settings.reads]
-        return [state for name in names for state in self._states(name, features(train, name), train.labels)]
+        with threadpool_limits(1):
+            return [state for name in names for state in self._states(name, features(train, name), train.labels)]
 
     def restore(self, tensors: Mapping[str, FloatArray]) -> LinearScores:
         """The same state."""
@@ -74,7 +78,6 @@ class LogisticRegression:
         """Every state on one set of features (N, F)."""
         from sklearn.linear_model import LogisticRegression as Model
         from sklearn.preprocessing import StandardScaler
-        from threadpoolctl import threadpool_limits
 
         found = found.astype(np.float64)
         scaler = StandardScaler(with_mean=isinstance(found, np.ndarray)) if self.settings.standardise else None
@@ -85,10 +88,8 @@ class LogisticRegression:
                 weights, intercepts = np.zeros((1, found.shape[1])), np.zeros(1)
                 if len(present) > 1:
                     balanced = "balanced" if class_weight == "balanced" else None
-                    iterations, tolerance = self.settings.most_iterations, self.settings.tolerance
-                    model = Model(C=c, class_weight=balanced, max_iter=iterations, tol=tolerance)
-                    with threadpool_limits(1):
-                        model.fit(scaled, labels)
+                    limits = {"tol": self.settings.tolerance, "max_iter": self.settings.most_iterations}
+                    model = Model(C=c, class_weight=balanced, **limits).fit(scaled, labels)
                     weights, intercepts = _symmetric(model.coef_, model.intercept_)
                 if scaler is not None:
                     weights, intercepts = _unscaled(weights, intercepts, scaler)

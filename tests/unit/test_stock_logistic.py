@@ -88,7 +88,7 @@ def test_labels_that_train_does_not_have() -> None:
 
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("standardise", [False, True])
-def test_it_hangs_on_the_data_alone(standardise: bool, sparse: bool) -> None:
+def test_the_weights_hang_on_the_data(standardise: bool, sparse: bool) -> None:
     """Where sums come out in another order, as with other threads or processors, weights are the same to 1e-3.
 
     Features are many, alike and hardly regularised, as those of an encoder: the solver could end in many places.
